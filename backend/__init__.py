@@ -1,0 +1,1 @@
+"""Larder keeps the state of an EPICS machine."""

@@ -1,0 +1,1 @@
+"""TOML and the environment become one frozen Settings."""

@@ -1,0 +1,219 @@
+"""Every setting of Larder, as frozen values: one section a part of the program.
+
+A field's metadata carries its unit or meaning and, where the environment may set it, the variable's name.
+config.toml, sample.env and docs/reference/configuration.md are checked against these classes by a test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Role(StrEnum):
+    """Which services this process runs."""
+
+    ALL = "all"
+    API = "api"
+    MONITOR = "monitor"
+    WORKER = "worker"
+
+
+class Secret(str):
+    """A text that prints as ***; `reveal()` gives it out."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'" if len(self) else "''"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def reveal(self) -> str:
+        """The text itself; call it only where it leaves for a driver."""
+        return str.__str__(self)
+
+
+def option(default: Any, meaning: str, *, env: str | None = None) -> Any:
+    """A field with its meaning and the environment variable that overrides it."""
+    return field(default=default, metadata={"meaning": meaning, "env": env})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The process and its socket."""
+
+    host: str = option("127.0.0.1", "address to listen on", env="HOST")
+    port: int = option(5000, "TCP port to listen on", env="PORT")
+    debug: bool = option(False, "more logging; never in production", env="DEBUG")
+    role: Role = option(Role.ALL, "which services run here: all, api, monitor or worker", env="ROLE")
+    data_dir: Path = option(Path("data"), "folder of the embedded database, archives, secret key and lock", env="DATA_DIR")
+    secret_key: Secret = option(Secret(""), "signs tokens, at least 32 characters; made once under data_dir when empty", env="SECRET_KEY")
+    start_timeout_s: float = option(30.0, "seconds one service may take to start")
+    stop_timeout_s: float = option(5.0, "seconds one service may take to stop")
+    request_body_bytes: int = option(16_777_216, "largest request body, bytes")
+    import_body_bytes: int = option(67_108_864, "largest body of a bulk import, bytes")
+    log_format: str = option("text", "text or json", env="LOG_FORMAT")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlSettings:
+    """The database: SQLite under data_dir, or MySQL/MariaDB once host is set."""
+
+    host: str = option("", "MySQL or MariaDB host; empty means SQLite in data_dir", env="DB_HOST")
+    port: int = option(3306, "TCP port", env="DB_PORT")
+    user: str = option("larder", "user name", env="DB_USER")
+    password: Secret = option(Secret(""), "password", env="DB_PASSWORD")
+    database: str = option("larder", "name of the database", env="DB_DATABASE")
+    threads: int = option(8, "connections and threads that may work on SQL at once")
+    connect_timeout_s: float = option(5.0, "seconds to wait for a connection")
+    ttl_query_s: float = option(900.0, "seconds a cached query may live")
+    ttl_schema_s: float = option(3600.0, "seconds a cached schema may live")
+    ttl_authentication_s: float = option(900.0, "seconds a cached authentication may live")
+
+    @property
+    def embedded(self) -> bool:
+        """SQLite in the data folder."""
+        return not self.host
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """Redis: in this process, or a server once socket or host is set."""
+
+    socket: str = option("", "path of a Redis Unix socket", env="REDIS_SOCKET")
+    host: str = option("", "Redis host; empty (with no socket) means in-process", env="REDIS_HOST")
+    port: int = option(6379, "TCP port", env="REDIS_PORT")
+    password: Secret = option(Secret(""), "password", env="REDIS_PASSWORD")
+    prefix: str = option("larder", "prefix of every key")
+    timeout_s: float = option(0.5, "seconds an operation may take before the cache counts as away")
+
+    @property
+    def embedded(self) -> bool:
+        """Redis inside this process."""
+        return not (self.socket or self.host)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketSettings:
+    """Snapshot archives: a folder under data_dir, or any S3 server once host is set."""
+
+    host: str = option("", "S3 host, or a URL with scheme; empty means data_dir/archives", env="BUCKET_HOST")
+    port: int = option(9000, "TCP port", env="BUCKET_PORT")
+    user: str = option("larder", "access key", env="BUCKET_USER")
+    password: Secret = option(Secret(""), "secret key", env="BUCKET_PASSWORD")
+    name: str = option("larder", "name of the bucket", env="BUCKET_NAME")
+    threads: int = option(8, "transfers at once")
+    timeout_s: float = option(10.0, "seconds to wait for a connection or an answer")
+
+    @property
+    def embedded(self) -> bool:
+        """A folder under data_dir."""
+        return not self.host
+
+
+@dataclass(frozen=True, slots=True)
+class MailSettings:
+    """The sender of mail; empty host means that no mail is sent."""
+
+    host: str = option("", "SMTP host; empty means no mail", env="SENDER_HOST")
+    port: int = option(465, "SMTP port", env="SENDER_PORT")
+    address: str = option("", "the sender's address", env="SENDER_ADDRESS")
+    password: Secret = option(Secret(""), "password or application key", env="SENDER_PASSWORD")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSettings:
+    """The first administrator."""
+
+    admin_email: str = option("", "address of the first administrator", env="ADMIN_EMAIL")
+    admin_password: Secret = option(Secret(""), "password of the first administrator", env="ADMIN_PASSWORD")
+    redirect_uri: str = option("", "where external identity providers send people back", env="REDIRECT_URI")
+
+
+@dataclass(frozen=True, slots=True)
+class DocsSettings:
+    """The pages that show the API."""
+
+    oauth2_client_id: str = option("larder-docs", "client id that the pages use to log in", env="DOCS_OAUTH2_CLIENT_ID")
+    oauth2_client_secret: Secret = option(Secret(""), "client secret of the pages", env="DOCS_OAUTH2_CLIENT_SECRET")
+    swagger: bool = option(True, "serve /docs", env="ENABLE_SWAGGER")
+    redoc: bool = option(True, "serve /redoc", env="ENABLE_REDOC")
+    rapidoc: bool = option(True, "serve /rapidoc", env="ENABLE_RAPIDOC")
+    scalar: bool = option(True, "serve /scalar", env="ENABLE_SCALAR")
+    elements: bool = option(True, "serve /elements", env="ENABLE_ELEMENTS")
+    editor: bool = option(True, "serve /editor", env="ENABLE_EDITOR")
+    explorer: bool = option(True, "serve /explorer", env="ENABLE_EXPLORER")
+    rapipdf: bool = option(True, "serve /rapipdf", env="ENABLE_RAPIPDF")
+
+
+@dataclass(frozen=True, slots=True)
+class EpicsSettings:
+    """How the machine is reached. Empty address lists leave EPICS its own defaults."""
+
+    ca_addr_list: str = option("", "Channel Access addresses to search, space-separated", env="EPICS_CA_ADDR_LIST")
+    ca_auto_addr_list: bool = option(True, "also search every local subnet", env="EPICS_CA_AUTO_ADDR_LIST")
+    ca_server_port: int = option(5064, "Channel Access server port", env="EPICS_CA_SERVER_PORT")
+    ca_max_array_bytes: int = option(16_777_216, "largest Channel Access array, bytes", env="EPICS_CA_MAX_ARRAY_BYTES")
+    pva_addr_list: str = option("", "PVAccess addresses to search, space-separated", env="EPICS_PVA_ADDR_LIST")
+    pva_auto_addr_list: bool = option(True, "also search every local subnet", env="EPICS_PVA_AUTO_ADDR_LIST")
+    pva_broadcast_port: int = option(5076, "PVAccess search port", env="EPICS_PVA_BROADCAST_PORT")
+    default_protocol: str = option("ca", "protocol of an address without a prefix: ca or pva", env="EPICS_DEFAULT_PROTOCOL")
+    read_timeout_s: float = option(2.0, "seconds a forced read may wait for a PV")
+    write_timeout_s: float = option(5.0, "seconds a put may take to complete")
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """The live table and who keeps it true."""
+
+    drain_interval_s: float = option(0.1, "seconds between two drains of the ingest")
+    follow_interval_s: float = option(0.5, "seconds between two looks at the catalogue's version")
+    stale_after_s: float = option(3.0, "seconds without a heartbeat after which every live value counts as stale")
+    lease_ttl_s: float = option(5.0, "seconds the leading monitor's lease lives without renewal")
+    watchdog_interval_s: float = option(60.0, "seconds between two audits of the live table by a forced read; 0 for never")
+    circuit_failures: int = option(5, "failures in a row that open a circuit")
+    circuit_reset_s: float = option(30.0, "seconds an open circuit stays open before one try")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingSettings:
+    """Live values over WebSocket."""
+
+    max_clients: int = option(200, "clients at once")
+    max_subscriptions: int = option(100_000, "PVs one client may subscribe to")
+    max_message_bytes: int = option(4_194_304, "largest message from a client, bytes")
+    interval_s: float = option(0.1, "least seconds between two diffs to one client")
+    heartbeat_s: float = option(5.0, "seconds between two heartbeats to a client")
+    auth_timeout_s: float = option(5.0, "seconds a client has to say who it is")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Long work."""
+
+    workers: int = option(2, "jobs at once in one process")
+    heartbeat_s: float = option(2.0, "seconds between two signs of life of a running job")
+    dead_after_s: float = option(15.0, "seconds without a sign of life after which a job counts as failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it, built once at start (config/loading.py)."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    sql: SqlSettings = field(default_factory=SqlSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    bucket: BucketSettings = field(default_factory=BucketSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
+    accounts: AccountSettings = field(default_factory=AccountSettings)
+    docs: DocsSettings = field(default_factory=DocsSettings)
+    epics: EpicsSettings = field(default_factory=EpicsSettings)
+    monitor: MonitorSettings = field(default_factory=MonitorSettings)
+    streaming: StreamingSettings = field(default_factory=StreamingSettings)
+    jobs: JobSettings = field(default_factory=JobSettings)

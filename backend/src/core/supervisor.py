@@ -1,0 +1,76 @@
+"""Background loops: named, restarted with back-off when they crash, stopped together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from backend.src.core.errors import Conflict
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 10.0
+
+
+class Supervisor:
+    """Owns every task that outlives a request; nothing else calls create_task."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._crashes: dict[str, int] = {}
+
+    def start_loop(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Runs `run` for ever: a crash is logged with its traceback and followed by another start."""
+        self._own(name, self._keep_running(name, run))
+
+    def start_task(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs `work` once; a crash is logged. The name is free again when it ends."""
+        self._own(name, self._run_once(name, work))
+
+    def _own(self, name: str, running: Awaitable[None]) -> None:
+        if name in self._tasks:
+            raise Conflict(f"a background task named {name!r} is running")
+        task = asyncio.ensure_future(running)
+        self._tasks[name] = task
+        task.add_done_callback(lambda _: self._tasks.pop(name, None))
+
+    async def _run_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception:
+            self._note_crash(name)
+
+    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        delay_s = FIRST_DELAY_S
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await run()
+                return
+            except Exception:
+                self._note_crash(name)
+            if asyncio.get_running_loop().time() - started > LONGEST_DELAY_S:
+                delay_s = FIRST_DELAY_S
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, LONGEST_DELAY_S)
+
+    def _note_crash(self, name: str) -> None:
+        self._crashes[name] = self._crashes.get(name, 0) + 1
+        log.exception("background task %s failed", name)
+
+    def running(self) -> tuple[str, ...]:
+        """The names of the tasks alive, sorted."""
+        return tuple(sorted(self._tasks))
+
+    def crashes(self) -> dict[str, int]:
+        """How often each task failed since the start."""
+        return dict(self._crashes)
+
+    async def stop(self, *names: str) -> None:
+        """Cancels the named tasks, or all, and waits for their end."""
+        tasks = [self._tasks[name] for name in (names or tuple(self._tasks)) if name in self._tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
