@@ -52,8 +52,14 @@ class ServerSettings:
     port: int = option(5000, "TCP port to listen on", env="PORT")
     debug: bool = option(False, "more logging; never in production", env="DEBUG")
     role: Role = option(Role.ALL, "which services run here: all, api, monitor or worker", env="ROLE")
-    data_dir: Path = option(Path("data"), "folder of the embedded database, archives, secret key and lock", env="DATA_DIR")
-    secret_key: Secret = option(Secret(""), "signs tokens, at least 32 characters; made once under data_dir when empty", env="SECRET_KEY")
+    data_dir: Path = option(
+        Path("data"), "folder of the embedded database, archives, secret key and lock", env="DATA_DIR"
+    )
+    secret_key: Secret = option(
+        Secret(""),
+        "signs tokens, at least 32 characters; made once under data_dir when empty",
+        env="SECRET_KEY",
+    )
     start_timeout_s: float = option(30.0, "seconds one service may take to start")
     stop_timeout_s: float = option(5.0, "seconds one service may take to stop")
     request_body_bytes: int = option(16_777_216, "largest request body, bytes")
@@ -163,7 +169,9 @@ class EpicsSettings:
     pva_addr_list: str = option("", "PVAccess addresses to search, space-separated", env="EPICS_PVA_ADDR_LIST")
     pva_auto_addr_list: bool = option(True, "also search every local subnet", env="EPICS_PVA_AUTO_ADDR_LIST")
     pva_broadcast_port: int = option(5076, "PVAccess search port", env="EPICS_PVA_BROADCAST_PORT")
-    default_protocol: str = option("ca", "protocol of an address without a prefix: ca or pva", env="EPICS_DEFAULT_PROTOCOL")
+    default_protocol: str = option(
+        "ca", "protocol of an address without a prefix: ca or pva", env="EPICS_DEFAULT_PROTOCOL"
+    )
     read_timeout_s: float = option(2.0, "seconds a forced read may wait for a PV")
     write_timeout_s: float = option(5.0, "seconds a put may take to complete")
 
@@ -176,7 +184,9 @@ class MonitorSettings:
     follow_interval_s: float = option(0.5, "seconds between two looks at the catalogue's version")
     stale_after_s: float = option(3.0, "seconds without a heartbeat after which every live value counts as stale")
     lease_ttl_s: float = option(5.0, "seconds the leading monitor's lease lives without renewal")
-    watchdog_interval_s: float = option(60.0, "seconds between two audits of the live table by a forced read; 0 for never")
+    watchdog_interval_s: float = option(
+        60.0, "seconds between two audits of the live table by a forced read; 0 for never"
+    )
     circuit_failures: int = option(5, "failures in a row that open a circuit")
     circuit_reset_s: float = option(30.0, "seconds an open circuit stays open before one try")
 

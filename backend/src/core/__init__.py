@@ -1,0 +1,1 @@
+"""What every part stands on: the service locator, lifecycles, background loops, errors, time."""

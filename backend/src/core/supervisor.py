@@ -39,7 +39,7 @@ class Supervisor:
     async def _run_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except Exception:
+        except Exception:  # noqa: BLE001 - the background border
             self._note_crash(name)
 
     async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -49,7 +49,7 @@ class Supervisor:
             try:
                 await run()
                 return
-            except Exception:
+            except Exception:  # noqa: BLE001 - the background border
                 self._note_crash(name)
             if asyncio.get_running_loop().time() - started > LONGEST_DELAY_S:
                 delay_s = FIRST_DELAY_S

@@ -1,0 +1,92 @@
+"""Reads config.toml, then the environment (and .env), into Settings."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, fields, replace
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from dotenv import dotenv_values
+
+from backend.src.config.conversion import convert
+from backend.src.config.errors import ConfigurationError
+from backend.src.config.settings import Settings
+from backend.src.config.validation import validate
+
+
+def load(toml: Path | None, environment: Mapping[str, str], dotenv: Path | None = None) -> Settings:
+    """Settings from the file (skipped when None), `dotenv`, and `environment`, the last word being the last.
+
+    Raises ConfigurationError naming the file or variable, the key and the remedy.
+    """
+    from_file = read_toml(toml) if toml else {}
+    variables = {**_read_dotenv(dotenv), **environment}
+    sections = {
+        section.name: _section(section, from_file.pop(section.name, {}), toml, variables)
+        for section in fields(Settings)
+    }
+    if from_file:
+        raise _unknown(toml, next(iter(from_file)), [section.name for section in fields(Settings)], "section")
+    settings = Settings(**sections)
+    validate(settings)
+    return settings
+
+
+def environment_names() -> dict[str, tuple[str, str]]:
+    """Every environment variable with the section and key that it sets."""
+    return {option.metadata["env"]: (section, option.name) for section, option in options() if option.metadata["env"]}
+
+
+def options() -> Iterator[tuple[str, Field[Any]]]:
+    """Every option with its section's name."""
+    for section in fields(Settings):
+        for option in fields(section.default_factory):  # type: ignore[arg-type]
+            yield section.name, option
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The parsed file. Raises ConfigurationError when it cannot be read or is damaged."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigurationError(
+            f"cannot read {path}: {exc.strerror}", remedy="check the path and its permissions"
+        ) from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(
+            f"{path} is damaged: {exc}", remedy="mend that line, or restore the file from git"
+        ) from exc
+
+
+def _read_dotenv(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    return {key: value for key, value in dotenv_values(path).items() if value is not None}
+
+
+def _section(section: Field[Any], values: Any, toml: Path | None, variables: Mapping[str, str]) -> Any:
+    kind: Any = section.default_factory
+    if not isinstance(values, dict):
+        raise ConfigurationError(
+            f"{toml}: [{section.name}] is not a table", remedy=f"write it as a table: [{section.name}]"
+        )
+    hints = get_type_hints(kind)
+    known = {option.name: option for option in fields(kind)}
+    for key in values:
+        if key not in known:
+            raise _unknown(toml, f"{section.name}.{key}", [f"{section.name}.{name}" for name in known], "key")
+    chosen = {key: convert(value, hints[key], f"{toml}: {section.name}.{key}") for key, value in values.items()}
+    for name, option in known.items():
+        variable = option.metadata["env"]
+        if variables.get(variable or "", "") != "":
+            chosen[name] = convert(variables[variable], hints[name], f"environment variable {variable}")
+    return replace(kind(), **chosen)
+
+
+def _unknown(toml: Path | None, name: str, known: list[str], what: str) -> ConfigurationError:
+    near = difflib.get_close_matches(name, known, n=1)
+    remedy = f"did you mean {near[0]}?" if near else f"remove it; known {what}s: {', '.join(known)}"
+    return ConfigurationError(f"{toml}: unknown {what} {name}", remedy=remedy)
