@@ -10,17 +10,8 @@ from backend.src.config.errors import ConfigurationError
 from backend.src.config.settings import Role, Secret, Settings
 
 SECRET_KEY_LENGTH = 32
-_PLACEHOLDERS = (
-    "changeme",
-    "change-me",
-    "change_me",
-    "placeholder",
-    "your_",
-    "your-",
-    "<",
-    "secret",
-    "password",
-)
+_PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "placeholder", "secret", "password"})
+_PLACEHOLDER_STARTS = ("your_", "your-", "<")
 _ZERO_MEANS_NEVER = frozenset({"watchdog_interval_s"})
 
 

@@ -1,0 +1,45 @@
+"""How the process logs: one line an event, for people or as JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_NOISY = ("asyncio", "botocore", "boto3", "urllib3", "s3transfer", "alembic", "httpx", "httpcore")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON; a traceback goes into `exception`."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)
+
+
+def set_up(*, debug: bool, log_format: str) -> None:
+    """Sends the log to standard error. Called once, by the command that serves."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else _ShortNames(TEXT))
+    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _ShortNames(logging.Formatter):
+    """backend.src.services.jobs.runner reads as services.jobs.runner."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.name = record.name.removeprefix("backend.src.")
+        return super().format(record)
