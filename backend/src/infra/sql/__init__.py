@@ -1,0 +1,6 @@
+"""The database: SQLite, MySQL or MariaDB."""
+
+from backend.src.infra.sql.bulk import insert_rows
+from backend.src.infra.sql.sql import SQL
+
+__all__ = ["SQL", "insert_rows"]

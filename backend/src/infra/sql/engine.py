@@ -1,0 +1,81 @@
+"""The engine: SQLite in the data folder, or MySQL/MariaDB through mysql-connector-python."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from backend.src.config.settings import SqlSettings
+from backend.src.infra.sql.types import CHARSET, COLLATION
+
+DATABASE_FILE = "larder.sqlite3"
+WRITING = "larder_writing"  # execution option: this transaction will write
+BUSY_TIMEOUT_S = 10.0
+RECYCLE_S = 1800.0  # below the eight hours after which the server drops an idle connection, and below most proxies
+SQL_MODE = ["STRICT_TRANS_TABLES", "ERROR_FOR_DIVISION_BY_ZERO", "NO_ENGINE_SUBSTITUTION"]  # nothing is cut silently
+
+# FULL: an acknowledged snapshot outlives a power cut, not only a killed process. Writes come at human speed,
+# so an fsync each (about a millisecond) is not felt.
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={int(BUSY_TIMEOUT_S * 1000)}")
+
+
+def make_engine(settings: SqlSettings, data_dir: Path) -> Engine:
+    """The engine for these settings; connects nowhere yet."""
+    return _sqlite(settings, data_dir) if settings.embedded else _mysql(settings)
+
+
+def _sqlite(settings: SqlSettings, data_dir: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(data_dir / DATABASE_FILE)),
+        pool_size=settings.threads + 1,  # the readers and the writer
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that reads first and writes later would fail at once when another has written between
+    writing = connection.get_execution_options().get(WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _mysql(settings: SqlSettings) -> Engine:
+    url = URL.create(
+        "mysql+mysqlconnector",
+        username=settings.user,
+        password=settings.password.reveal() or None,
+        host=settings.host,
+        port=settings.port,
+        database=settings.database,
+    )
+    return create_engine(
+        url,
+        pool_size=settings.threads,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_recycle=RECYCLE_S,
+        connect_args=_mysql_arguments(settings),
+    )
+
+
+def _mysql_arguments(settings: SqlSettings) -> dict[str, Any]:
+    return {
+        "charset": CHARSET,
+        "collation": COLLATION,
+        "time_zone": "+00:00",
+        "sql_mode": SQL_MODE,
+        "connection_timeout": max(1, round(settings.connect_timeout_s)),
+    }
