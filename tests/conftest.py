@@ -1,0 +1,27 @@
+"""The real servers that tests share, started on first use and stopped at the end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.soft_ioc import CLIENT_ENVIRONMENT, SoftIoc
+
+# libca and PVAccess read these once a process, so before any test makes a context
+os.environ.update(CLIENT_ENVIRONMENT)
+
+
+@pytest.fixture(scope="session")
+def types_ioc() -> Iterator[SoftIoc]:
+    """One record of each kind; leave it running and its values as a test needs them."""
+    with SoftIoc.types() as ioc:
+        yield ioc
+
+
+@pytest.fixture
+def own_ioc() -> Iterator[SoftIoc]:
+    """The same records, for a test that kills, pauses or restarts it."""
+    with SoftIoc.types() as ioc:
+        yield ioc
