@@ -1,0 +1,1 @@
+"""HTTP only: routes as data, access, problems; no decision is taken here."""

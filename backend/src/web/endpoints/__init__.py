@@ -1,0 +1,1 @@
+"""The services, spoken in HTTP: one file a group of routes."""

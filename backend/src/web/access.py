@@ -1,0 +1,151 @@
+"""Who may call a route: declared as data, enforced before the handler (and before the body is read).
+
+HTTP: `X-API-Key: <key>` or `Authorization: Bearer <JWT>`. WebSocket: the same headers, or, for browsers that cannot
+set them, the first message `{"type": "auth", "token" | "apiKey": ...}`. When both headers come, the key decides: a
+proxy may add an Authorization of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Any, Protocol
+
+import orjson
+from fastapi import Depends
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.types import Scope as AsgiScope
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from backend.src.core.errors import Forbidden, LarderError, Unauthenticated
+from backend.src.services.accounts.principal import Principal, Scope
+
+SCOPE_KEY = "larder.principal"
+POLICY_VIOLATION = 1008  # RFC 6455 close code
+LONGEST_CREDENTIAL = 4_096
+LONGEST_CLOSE_REASON = 120  # bytes; a control frame holds 125 with its code
+
+
+class Access(Enum):
+    """What a route asks of its caller; there is no default."""
+
+    OPEN = None
+    READ = Scope.READ
+    WRITE = Scope.WRITE
+    RESTORE = Scope.RESTORE
+    ADMIN = Scope.ADMIN
+
+
+class Authenticator(Protocol):
+    """services/accounts, as far as the web needs it."""
+
+    async def authenticate(self, token: str) -> Principal:
+        """The owner of an API key. Raises Unauthenticated."""
+
+    async def authenticate_bearer(self, token: str) -> Principal:
+        """The owner of a JWT. Raises Unauthenticated."""
+
+
+class SocketRefused(Exception):
+    """The socket was closed with 1008 already; there is nothing left to do with it."""
+
+
+class Gate:
+    """Decides, for every route but the open ones, whether the caller may pass."""
+
+    def __init__(self, authenticator: Authenticator, *, socket_timeout_s: float) -> None:
+        self._authenticator = authenticator
+        self._socket_timeout_s = socket_timeout_s
+
+    async def admit(self, scope: AsgiScope, access: Access) -> None:
+        """Notes the principal in the ASGI scope. Raises Unauthenticated or Forbidden."""
+        if access is Access.OPEN:
+            return
+        principal = await self._by_headers(Headers(scope=scope))
+        if principal is None:
+            raise Unauthenticated("this needs an API key or a token", remedy="send X-API-Key or Authorization: Bearer")
+        _admit(scope, principal, access)
+
+    async def admit_socket(self, socket: WebSocket, access: Access) -> None:
+        """Accepts the socket and authenticates it; refusal closes it with 1008 and raises SocketRefused."""
+        await socket.accept()  # before: only an accepted socket can be closed with a code and a reason
+        if access is Access.OPEN:
+            return
+        try:
+            principal = await self._by_headers(socket.headers) or await self._by_message(socket)
+            _admit(socket.scope, principal, access)
+        except LarderError as refusal:
+            await _refuse(socket, refusal.message)
+            raise SocketRefused(refusal.message) from refusal
+
+    async def _by_headers(self, headers: Headers) -> Principal | None:
+        key = headers.get("x-api-key")
+        if key is not None:
+            return await self._authenticator.authenticate(_credential(key))
+        authorization = headers.get("authorization")
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated("Authorization must be Bearer with a token")
+        return await self._authenticator.authenticate_bearer(_credential(token))
+
+    async def _by_message(self, socket: WebSocket) -> Principal:
+        try:
+            text = await asyncio.wait_for(socket.receive_text(), self._socket_timeout_s)
+        except TimeoutError as exc:
+            raise Unauthenticated("no auth message came in time") from exc
+        except (WebSocketDisconnect, KeyError) as exc:  # KeyError: a binary frame has no text
+            raise Unauthenticated("the first message must be auth") from exc
+        kind, credential = _auth_message(text)
+        if kind == "apiKey":
+            return await self._authenticator.authenticate(credential)
+        return await self._authenticator.authenticate_bearer(credential)
+
+
+def _admit(scope: AsgiScope, principal: Principal, access: Access) -> None:
+    required = access.value
+    if required is not None and not principal.may(required):
+        raise Forbidden(f"{principal.name} has no {required.value} access")
+    scope[SCOPE_KEY] = principal
+
+
+def _credential(text: str) -> str:
+    credential = text.strip()
+    plain = credential.isascii() and credential.isprintable()
+    if not plain or not 0 < len(credential) <= LONGEST_CREDENTIAL:
+        raise Unauthenticated("the key or token is malformed")
+    return credential
+
+
+def _auth_message(text: str) -> tuple[str, str]:
+    try:
+        message: Any = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise Unauthenticated("the first message must be auth, in JSON") from exc
+    if isinstance(message, dict) and message.get("type") == "auth":
+        for kind in ("apiKey", "token"):
+            if isinstance(message.get(kind), str):
+                return kind, _credential(message[kind])
+    raise Unauthenticated('the first message must be {"type": "auth", "token" or "apiKey": ...}')
+
+
+async def _refuse(socket: WebSocket, reason: str) -> None:
+    try:
+        await socket.send_json({"type": "error", "message": reason})
+        await socket.close(POLICY_VIOLATION, reason.encode()[:LONGEST_CLOSE_REASON].decode(errors="ignore"))
+    except (WebSocketDisconnect, RuntimeError):
+        return  # the client left first
+
+
+async def current_principal(connection: HTTPConnection) -> Principal:
+    """Who the gate let in. Raises Unauthenticated on an open route, which has nobody."""
+    principal = connection.scope.get(SCOPE_KEY)
+    if not isinstance(principal, Principal):
+        raise Unauthenticated("this needs an API key or a token")
+    return principal
+
+
+CurrentPrincipal: Any = Depends(current_principal)
+"""`principal: Principal = CurrentPrincipal` in a handler, HTTP or WebSocket."""

@@ -1,0 +1,77 @@
+"""The ASGI application: middlewares, problems, routes.
+
+Pure ASGI middlewares only: BaseHTTPMiddleware costs a task and two streams a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from backend.src.config.settings import Settings
+from backend.src.web import openapi, problems
+from backend.src.web.access import Authenticator, Gate, SocketRefused
+from backend.src.web.crash_border import CrashBorder
+from backend.src.web.large_json import orjson_response
+from backend.src.web.path_manager import PathManager
+from backend.src.web.request_id import RequestIds
+from backend.src.web.server_header import ServerHeaders
+
+VERSION = "0.1.0"
+COMPRESS_FROM_BYTES = 32_768
+FASTEST_COMPRESSION = 1
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def build_app(
+    settings: Settings, paths: PathManager, accounts: Authenticator, lifespan: Lifespan | None = None
+) -> FastAPI:
+    """The app with every route of `paths` (frozen) behind its gate. Any failure aborts the start."""
+    app = FastAPI(
+        title="Larder",
+        version=VERSION,
+        description="Keeps the state of an EPICS machine: live, saved, compared and put back.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        middleware=_middlewares(),
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    problems.install(app)
+    app.add_exception_handler(SocketRefused, _nothing_left)
+    paths.inject(app, Gate(accounts, socket_timeout_s=settings.streaming.auth_timeout_s), settings.server)
+    app.add_route("/openapi.json", _openapi, include_in_schema=False)
+    return app
+
+
+def _middlewares() -> list[Middleware]:
+    """From the outside in; the crash border is inside the two that every answer must pass."""
+    archives = ("application/vnd.apache.parquet", "application/octet-stream")
+    return [
+        Middleware(RequestIds),
+        Middleware(ServerHeaders),
+        Middleware(CrashBorder),
+        Middleware(
+            GZipMiddleware,
+            minimum_size=COMPRESS_FROM_BYTES,
+            compresslevel=FASTEST_COMPRESSION,
+            exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *archives),
+        ),
+    ]
+
+
+async def _openapi(request: Request) -> Response:
+    return orjson_response(openapi.document(request.app))
+
+
+async def _nothing_left(_socket: Any, _refused: Exception) -> None:
+    return None

@@ -1,0 +1,101 @@
+"""The framework's routes with the gate in front: nobody's body is read before they have been let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from backend.src.web.access import Access, Gate
+from backend.src.web.http_codes import HttpCodes
+from backend.src.web.openapi import operation_extras, problem_responses
+from backend.src.web.routes import Inferred, Route
+
+
+def add_guarded_route(app: FastAPI, route: Route, gate: Gate, most_bytes: int) -> None:
+    """Adds an HTTP route whose access and body limit hold before FastAPI sees the request."""
+    app.router.add_api_route(
+        route.path,
+        route.handler,
+        methods=[route.method],
+        summary=route.summary or None,
+        description=route.description,
+        tags=list(route.tags),
+        status_code=int(route.status),
+        responses=problem_responses(route),
+        openapi_extra=operation_extras(route),
+        operation_id=route.operation_id,
+        name=route.operation_id,
+        include_in_schema=route.documented,
+        route_class_override=_guarded(gate, route.access, most_bytes),
+        **_answer(route),
+    )
+
+
+def add_guarded_socket(app: FastAPI, route: Route, gate: Gate) -> None:
+    """Adds a WebSocket route; its handler gets a socket that is accepted and authenticated."""
+
+    async def admit(socket: WebSocket) -> None:
+        await gate.admit_socket(socket, route.access)
+
+    app.router.add_api_websocket_route(route.path, route.handler, dependencies=[Depends(admit)])
+
+
+def _answer(route: Route) -> dict[str, Any]:
+    if route.content is not None:  # no media type of its own: the document names those of `content` alone
+        return {"response_model": None, "response_class": Response}
+    return {} if route.response_model is Inferred.INFERRED else {"response_model": route.response_model}
+
+
+def _guarded(gate: Gate, access: Access, most_bytes: int) -> type[APIRoute]:
+    class GuardedRoute(APIRoute):
+        """Closes over its own gate: FastAPI builds routes itself and passes only its own arguments."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def admit_and_handle(request: Request) -> Response:
+                await gate.admit(request.scope, access)
+                _refuse_large(request, most_bytes)
+                return await handle(request)
+
+            return admit_and_handle
+
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await super().handle(scope, _counted(receive, most_bytes), send)
+
+    return GuardedRoute
+
+
+def _refuse_large(request: Request, most_bytes: int) -> None:
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > most_bytes:
+        raise _too_large(most_bytes)
+
+
+def _counted(receive: Receive, most_bytes: int) -> Receive:
+    """Counts what really comes: a chunked body announces no length."""
+    total = 0
+
+    async def receive_counted() -> Message:
+        nonlocal total
+        message = await receive()
+        if message["type"] == "http.request":
+            total += len(message.get("body", b""))
+            if total > most_bytes:
+                raise _too_large(most_bytes)
+        return message
+
+    return receive_counted
+
+
+def _too_large(most_bytes: int) -> HTTPException:
+    # not TooLarge: while FastAPI reads a body it passes on nothing but HTTPException
+    return HTTPException(HttpCodes.CONTENT_TOO_LARGE, f"the body is larger than {most_bytes} bytes")

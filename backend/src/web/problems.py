@@ -1,0 +1,162 @@
+"""How errors leave: every one as an RFC 9457 problem document.
+
+One table gives each class of the error tree its status; a subclass takes its nearest ancestor's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from backend.src.core import errors as tree
+from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.http_codes import HttpCodes
+from backend.src.web.request_id import request_id_of
+
+log = logging.getLogger(__name__)
+
+CHALLENGE = 'Bearer realm="larder", ApiKey realm="larder"'
+INSUFFICIENT = 'Bearer realm="larder", error="insufficient_scope", ApiKey realm="larder"'
+LONGEST_DETAIL = 2_000
+MOST_ERRORS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a class of errors looks like from outside."""
+
+    status: HttpCodes
+    title: str
+    headers: Mapping[str, str] | None = None
+
+
+SHAPES: dict[type[tree.LarderError], Shape] = {
+    tree.Invalid: Shape(HttpCodes.UNPROCESSABLE_CONTENT, "Invalid request"),
+    tree.Unauthenticated: Shape(HttpCodes.UNAUTHORIZED, "Not authenticated", {"WWW-Authenticate": CHALLENGE}),
+    tree.Forbidden: Shape(HttpCodes.FORBIDDEN, "Not allowed", {"WWW-Authenticate": INSUFFICIENT}),
+    tree.NotFound: Shape(HttpCodes.NOT_FOUND, "Not found"),
+    tree.Conflict: Shape(HttpCodes.CONFLICT, "Conflict"),
+    tree.Busy: Shape(HttpCodes.CONFLICT, "Busy"),
+    tree.TooLarge: Shape(HttpCodes.CONTENT_TOO_LARGE, "Too large"),
+    tree.TooMany: Shape(HttpCodes.TOO_MANY_REQUESTS, "Too many", {"Retry-After": "1"}),
+    tree.TimedOut: Shape(HttpCodes.GATEWAY_TIMEOUT, "Timed out"),
+    tree.Unavailable: Shape(HttpCodes.SERVICE_UNAVAILABLE, "Unavailable", {"Retry-After": "1"}),
+    tree.StartFailed: Shape(HttpCodes.SERVICE_UNAVAILABLE, "Unavailable"),
+    tree.LarderError: Shape(HttpCodes.INTERNAL_SERVER_ERROR, "Internal error"),
+}
+
+
+def shape_of(kind: type[tree.LarderError]) -> Shape:
+    """The shape of the nearest ancestor in the table."""
+    return next(SHAPES[ancestor] for ancestor in kind.__mro__ if ancestor in SHAPES)
+
+
+def render_error(request: Request, error: tree.LarderError) -> Response:
+    """Any LarderError; the remedy, where there is one, ends the detail."""
+    shape = shape_of(type(error))
+    if shape.status >= HttpCodes.INTERNAL_SERVER_ERROR:
+        log.warning("%s %s: %s", request.method, request.url.path, error.message)
+    found = error.errors if isinstance(error, tree.Invalid) else ()
+    return Boilerplates.problem(
+        shape.status,
+        title=shape.title,
+        detail=_sentence(error),
+        instance=request.url.path,
+        request_id=request_id_of(request.scope),
+        errors=[{"where": list(one.where), "message": one.message} for one in found[:MOST_ERRORS]],
+        headers=shape.headers,
+    )
+
+
+def render_validation(request: Request, error: RequestValidationError) -> Response:
+    """What pydantic refused. The input itself is not sent back: it may be huge, or a secret."""
+    found = error.errors()
+    return Boilerplates.problem(
+        HttpCodes.UNPROCESSABLE_CONTENT,
+        title="Invalid request",
+        detail=f"{len(found)} part{'s' if len(found) != 1 else ''} of the request cannot be accepted",
+        instance=request.url.path,
+        request_id=request_id_of(request.scope),
+        errors=[_plain(one) for one in found[:MOST_ERRORS]],
+    )
+
+
+def render_http(request: Request, error: HTTPException) -> Response:
+    """What the framework itself refuses: unknown routes and methods, unreadable bodies."""
+    status = HttpCodes(error.status_code)
+    return Boilerplates.problem(
+        status,
+        title=status.name.replace("_", " ").capitalize(),
+        detail=str(error.detail),
+        instance=request.url.path,
+        request_id=request_id_of(request.scope),
+        headers=error.headers,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error on the way out of `app` a problem document (crashes: web/crash_border.py)."""
+    app.add_exception_handler(tree.LarderError, _larder)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _larder(request: Request, error: Exception) -> Response:
+    assert isinstance(error, tree.LarderError)
+    return render_error(request, error)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return render_validation(request, error)
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return render_http(request, error)
+
+
+def _sentence(error: tree.LarderError) -> str:
+    message = error.message[:LONGEST_DETAIL]
+    return f"{message} ({error.remedy})" if error.remedy else message
+
+
+def _plain(error: Mapping[str, Any]) -> dict[str, Any]:
+    where = [part if isinstance(part, int) else str(part)[:200] for part in error["loc"]]
+    return {"where": where, "message": error["msg"][:500]}
+
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "A problem document (RFC 9457).",
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance", "requestId"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, and where there is one, the remedy."},
+        "instance": {"type": "string", "description": "The path that was asked for."},
+        "requestId": {"type": "string", "description": "The X-Request-ID of this answer; the log has it too."},
+        "errors": {
+            "type": "array",
+            "description": "What is wrong with each part of the request.",
+            "items": {
+                "type": "object",
+                "required": ["where", "message"],
+                "properties": {
+                    "where": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+                    "message": {"type": "string"},
+                },
+            },
+        },
+    },
+}
