@@ -227,3 +227,8 @@ class Settings:
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     streaming: StreamingSettings = field(default_factory=StreamingSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
+
+    @property
+    def any_embedded(self) -> bool:
+        """Whether some state lives in data_dir or in this process alone, so that one server may run at most."""
+        return self.sql.embedded or self.cache.embedded or self.bucket.embedded

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from backend.src.core.errors import Busy, StartFailed, Unavailable
+from backend.src.core.errors import Busy, StartFailed
 
 LOCK_FILE = "larder.lock"
 KEY_FILE = "secret.key"
@@ -42,16 +42,9 @@ class DataFolder:
 
     def lock(self) -> None:
         """Takes the folder for this process until unlock. Raises Busy when another server holds it."""
-        try:
-            handle = (self.path / LOCK_FILE).open("a")
-        except OSError as exc:
-            raise self._not_writable(exc) from exc
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            handle.close()
-            raise Busy(self._held_by(), remedy="stop that server, or give this one another DATA_DIR") from exc
-        self._lock = handle
+        self._lock = self._try_lock()
+        if self._lock is None:
+            raise Busy(self._held_by(), remedy="stop that server, or give this one another DATA_DIR")
 
     def unlock(self) -> None:
         """Gives the folder back; harmless when it was not held."""
@@ -75,24 +68,25 @@ class DataFolder:
         _write_private(self.path / WHERE_FILE, json.dumps(asdict(RunningServer(url, os.getpid()))))
 
     def running_server(self) -> RunningServer | None:
-        """The server that holds the folder, None when none does."""
+        """The server that said it runs on this folder and is alive, None when there is none."""
         try:
-            self.lock()
-        except Busy:
-            return self._read_where()
-        except StartFailed:
+            running = RunningServer(**json.loads((self.path / WHERE_FILE).read_text()))
+            os.kill(running.pid, 0)
+        except (OSError, ValueError, TypeError):
             return None
-        self._lock, handle = None, self._lock
-        if handle is not None:
-            handle.close()
-        return None
+        return running
 
-    def _read_where(self) -> RunningServer:
+    def _try_lock(self) -> IO[str] | None:
         try:
-            return RunningServer(**json.loads((self.path / WHERE_FILE).read_text()))
-        except (OSError, ValueError, TypeError) as exc:
-            message = f"a server holds {self.path} but does not say yet where it answers"
-            raise Unavailable(message, remedy="it is starting or stopping: try again in a moment") from exc
+            handle = (self.path / LOCK_FILE).open("a")
+        except OSError as exc:
+            raise self._not_writable(exc) from exc
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            return None
+        return handle
 
     def _new_key(self, path: Path) -> str:
         key = secrets.token_hex(32)
@@ -103,11 +97,9 @@ class DataFolder:
         return key
 
     def _held_by(self) -> str:
-        try:
-            running = self._read_where()
-        except Unavailable as exc:
-            return exc.message
-        return f"another server (process {running.pid}, {running.url}) uses {self.path}"
+        running = self.running_server()
+        who = f"process {running.pid}, {running.url}" if running else "it is starting or stopping"
+        return f"another server uses {self.path} ({who})"
 
     def _not_writable(self, exc: OSError) -> StartFailed:
         message = f"cannot write to the data folder {self.path}: {exc.strerror}"

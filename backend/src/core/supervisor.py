@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from backend.src.core.errors import Conflict
 
@@ -23,16 +23,16 @@ class Supervisor:
 
     def start_loop(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Runs `run` for ever: a crash is logged with its traceback and followed by another start."""
-        self._own(name, self._keep_running(name, run))
+        self._own(name, lambda: self._keep_running(name, run))
 
     def start_task(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs `work` once; a crash is logged. The name is free again when it ends."""
-        self._own(name, self._run_once(name, work))
+        self._own(name, lambda: self._run_once(name, work))
 
-    def _own(self, name: str, running: Awaitable[None]) -> None:
+    def _own(self, name: str, begin: Callable[[], Coroutine[None, None, None]]) -> None:
         if name in self._tasks:
             raise Conflict(f"a background task named {name!r} is running")
-        task = asyncio.ensure_future(running)
+        task = asyncio.create_task(begin(), name=name)
         self._tasks[name] = task
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
 

@@ -1,0 +1,35 @@
+# The two commands: `make run` (a demonstration machine and the server that watches it) and `make test`.
+# `PYTHON=python3.13 make ...` chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup run tour test lint bench clean
+
+setup:
+	@backend/setup.sh "$(PYTHON)" requirements.txt
+
+setup-tests:
+	@backend/setup.sh "$(PYTHON)" requirements.dev.txt
+
+run: setup
+	@exec $(BIN)/python -m backend.src demo
+
+tour: setup
+	@exec $(BIN)/python -m backend.src demo --tour
+
+lint: setup-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup-tests
+	@tests/install_servers.sh
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest
+
+bench: setup-tests
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

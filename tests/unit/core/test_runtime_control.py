@@ -1,0 +1,26 @@
+"""The one stop event and the signals that set it."""
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from backend.src.core.runtime_control import RuntimeControl
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
+    control = RuntimeControl()
+    with control.signals():
+        os.kill(os.getpid(), number)
+        await asyncio.wait_for(control.wait(), 1)
+    assert control.stopping and control.reason == f"received {number.name}"
+
+
+async def test_the_first_reason_is_kept() -> None:
+    control = RuntimeControl()
+    assert not control.stopping
+    control.stop("first")
+    control.stop("second")
+    assert control.reason == "first"
