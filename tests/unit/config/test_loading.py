@@ -123,7 +123,7 @@ def test_a_role_of_its_own_needs_the_real_servers() -> None:
 def test_secrets_print_as_stars() -> None:
     secret = Secret("do-not-show-me")
     settings = load(None, {"DB_PASSWORD": "do-not-show-me"})
-    assert "do-not-show-me" not in f"{secret} {secret!r} {secret!s} {settings!r}" + "%s" % secret
+    assert "do-not-show-me" not in f"{secret} {secret!r} {secret!s} {settings!r}" + "%s %s" % (secret, settings.sql)  # noqa: UP031 - all the ways to print
     assert settings.sql.password.reveal() == "do-not-show-me"
 
 

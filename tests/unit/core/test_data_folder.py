@@ -41,7 +41,8 @@ def test_one_server_at_a_time(tmp_path: Path) -> None:
 def test_a_killed_server_leaves_the_folder_free(tmp_path: Path) -> None:
     code = (
         "import sys, os, pathlib; from backend.src.core.data_folder import DataFolder\n"
-        "folder = DataFolder(pathlib.Path(sys.argv[1])); folder.lock(); folder.say_where('http://x'); os.kill(os.getpid(), 9)"
+        "folder = DataFolder(pathlib.Path(sys.argv[1])); folder.lock()\n"
+        "folder.say_where('http://x'); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     folder = DataFolder(tmp_path)
