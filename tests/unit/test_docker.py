@@ -1,0 +1,147 @@
+"""The image and the compose file: linted, and in step with the settings and the tree. No engine is needed."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from backend.src.__main__ import COMMANDS
+from backend.src.config.loading import environment_names
+from docker.healthcheck import alive
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = ROOT / "docker" / "Dockerfile"
+COMPOSE = ROOT / "docker-compose.yaml"
+BIN = Path(sys.executable).parent
+NOT_SETTINGS = {"DEMO_PVS"}  # read by the demo command alone
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return found
+
+
+def ours() -> dict[str, Any]:
+    return {name: service for name, service in services().items() if "build" in service}
+
+
+def copied() -> list[str]:
+    """What the Dockerfile copies from the build context."""
+    lines = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE.read_text(), re.M)
+    return [source for line in lines for source in line.split()]
+
+
+def dockerfile_commands() -> list[str]:
+    return re.findall(r"^(?:HEALTHCHECK .*)?(?:CMD|ENTRYPOINT) (.+)$", DOCKERFILE.read_text(), re.M)
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    run(BIN / "hadolint", DOCKERFILE)
+
+
+def test_the_compose_file_fits_the_schema_of_compose() -> None:
+    run(BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
+
+
+def test_everything_that_is_copied_exists() -> None:
+    assert copied() and all((ROOT / source).exists() for source in copied())
+
+
+def test_what_is_copied_and_nothing_else_is_in_the_build_context() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "*"
+    assert {line.removeprefix("!") for line in lines if line.startswith("!")} == set(copied())
+
+
+def test_commands_are_in_exec_form() -> None:
+    assert len(dockerfile_commands()) == 3
+    assert all(command.startswith('["') for command in dockerfile_commands())
+
+
+def test_compose_sets_only_variables_that_the_settings_know() -> None:
+    assert ours()
+    for name, service in ours().items():
+        unknown = set(service["environment"]) - set(environment_names()) - NOT_SETTINGS
+        assert not unknown, f"{name}: {unknown}"
+
+
+def test_compose_asks_only_for_variables_that_the_settings_know() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", COMPOSE.read_text()))
+    assert asked - set(environment_names()) <= NOT_SETTINGS
+
+
+def test_every_secret_of_the_servers_must_be_given() -> None:
+    secrets = re.findall(r"\$\{(\w*PASSWORD)(:\?)?", COMPOSE.read_text())
+    assert secrets and all(required for _, required in secrets)
+
+
+def test_our_services_run_commands_that_exist() -> None:
+    assert {service["command"][0] for service in ours().values() if "command" in service} <= set(COMMANDS)
+
+
+def test_every_server_says_when_it_is_well() -> None:
+    for name, service in services().items():
+        assert name in ours() or service["healthcheck"]["test"], name
+
+
+def test_volumes_that_are_used_are_declared() -> None:
+    used = {volume.partition(":")[0] for service in services().values() for volume in service.get("volumes", [])}
+    assert used == set(yaml.safe_load(COMPOSE.read_text())["volumes"])
+
+
+def test_images_are_pinned() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE.read_text(), re.M)
+    images = [*bases, *(service["image"] for name, service in services().items() if name not in ours())]
+    assert not [image for image in images if fnmatch.fnmatch(image, "*:latest") or ":" not in image]
+
+
+@pytest.mark.parametrize(("status", "expected"), [(200, True), (503, False), (404, False)])
+def test_the_health_check_believes_only_200(status: int, expected: bool) -> None:
+    with answering(status) as port:
+        assert alive(port) is expected
+
+
+def test_the_health_check_notices_that_nobody_listens() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        assert not alive(probe.getsockname()[1])
+
+
+@contextmanager
+def answering(status: int) -> Iterator[int]:
+    """A server whose /health/live answers `status`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/health/live" else 500)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
