@@ -124,7 +124,7 @@ class SoftIoc:
         with (folder / "ioc.log").open("ab") as log:
             # a process group of its own: Ctrl-C is for the tests, and the kernel wakes it when it is paused as they die
             self._process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, process_group=0
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, process_group=0
             )
         assert self._process.stdout is not None
         if self._process.stdout.readline().decode().strip() != READY:
@@ -143,9 +143,8 @@ class SoftIoc:
             return
         process.kill()
         process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
     def restart(self) -> None:
         """Starts it again on the same ports, with its values as they were at first."""

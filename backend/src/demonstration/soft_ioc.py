@@ -1,7 +1,7 @@
 """A soft IOC in this process: a record database on loopback over Channel Access and PVAccess (QSRV).
 
 `python -m backend.src.demonstration.soft_ioc DATABASE --ca-port ... ` serves one file until SIGINT, SIGTERM or the
-end of its standard input, so it cannot outlive whoever holds the other end of that pipe.
+end of the process that started it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import argparse
 import ctypes
 import os
 import signal
-import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,15 +58,15 @@ class IocPorts:
         }
 
 
-def client_environment(servers: Sequence[IocPorts]) -> dict[str, str]:
-    """What a client needs in its environment to find exactly these IOCs."""
+def client_environment(servers: Sequence[IocPorts], *, pva_only: Sequence[IocPorts] = ()) -> dict[str, str]:
+    """What a client needs in its environment to find exactly these servers."""
     return {
         "EPICS_CA_ADDR_LIST": " ".join(f"{HOST}:{ports.ca}" for ports in servers),
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
         "EPICS_CA_SERVER_PORT": str(servers[0].ca),
         "EPICS_CA_REPEATER_PORT": str(servers[0].repeater),
         "EPICS_CA_MAX_ARRAY_BYTES": "16777216",
-        "EPICS_PVA_ADDR_LIST": " ".join(f"{HOST}:{ports.pva_broadcast}" for ports in servers),
+        "EPICS_PVA_ADDR_LIST": " ".join(f"{HOST}:{ports.pva_broadcast}" for ports in [*servers, *pva_only]),
         "EPICS_PVA_AUTO_ADDR_LIST": "NO",
         "EPICS_PVA_BROADCAST_PORT": str(servers[0].pva_broadcast),
     }
@@ -103,9 +101,11 @@ def _expect_zero(status: int, step: str) -> None:
 
 
 def own_output() -> int:
-    """Sends what EPICS prints to standard error, and returns a descriptor of standard output for us alone."""
+    """Silences what EPICS prints about its start (errors go to standard error) and returns the real standard output."""
     output = os.dup(1)
-    os.dup2(2, 1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
     return output
 
 
@@ -114,16 +114,10 @@ def block_stop_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
-def wait_for_stop() -> None:
-    """Returns at SIGINT, SIGTERM or the end of standard input."""
-    threading.Thread(target=_stop_with_parent, name="parent watch", daemon=True).start()
-    signal.sigwait(STOP_SIGNALS)
-
-
-def _stop_with_parent() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+def wait_for_stop(tick: Callable[[], None], *, parent: int, interval_s: float = 0.5) -> None:
+    """Calls `tick` at intervals until SIGINT, SIGTERM or the end of process `parent`."""
+    while os.getppid() == parent and signal.sigtimedwait(STOP_SIGNALS, interval_s) is None:
+        tick()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -133,11 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--access", type=Path, help="access security file")
     add_port_arguments(parser)
     options = parser.parse_args(arguments)
+    parent = os.getppid()
     block_stop_signals()
     output = own_output()
     start_ioc(options.database, chosen_ports(options), access=options.access)
     os.write(output, f"{READY}\n".encode())
-    wait_for_stop()
+    wait_for_stop(lambda: None, parent=parent)
     os._exit(0)  # nothing to save, and EPICS' own exit waits for its threads
 
 
