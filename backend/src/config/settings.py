@@ -201,6 +201,7 @@ class StreamingSettings:
     interval_s: float = option(0.1, "least seconds between two diffs to one client")
     heartbeat_s: float = option(5.0, "seconds between two heartbeats to a client")
     auth_timeout_s: float = option(5.0, "seconds a client has to say who it is")
+    send_timeout_s: float = option(30.0, "seconds a client may take to receive one message before it is sent away")
 
 
 @dataclass(frozen=True, slots=True)
