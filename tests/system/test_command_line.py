@@ -1,0 +1,116 @@
+"""The commands as a user types them, with a server running and without."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.larder import ROOT, Larder, clean_environment
+from tests.servers.ports import free_port
+
+CSV = "Setpoint,Readback,Device,Area\nA:SET,A:GET,A,North\nB:SET,,B,South\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("command-line") / "data"
+
+
+@pytest.fixture
+def running(folder: Path) -> Iterator[Larder]:
+    with Larder(folder, {}) as larder:
+        yield larder
+
+
+def larder(folder: Path, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "backend.src", *words],
+        cwd=ROOT,
+        env=clean_environment(folder, free_port(), {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_without_a_server_a_command_runs_one_for_itself(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(CSV)
+    assert json.loads(larder(folder, "import", str(file), "--json").stdout)["created"] == 2
+    larder(folder, "export", str(tmp_path / "out.csv"))
+    assert (tmp_path / "out.csv").read_text().count("\n") == 3
+    assert not (folder / "server.json").exists()
+
+
+def test_a_key_is_shown_once_opens_the_door_and_closes_it(folder: Path, running: Larder) -> None:
+    made = json.loads(larder(folder, "key", "create", "archiver", "--scopes", "read", "--json").stdout)
+    url = ("--url", running.url)
+    larder(folder, "snapshot", "list", *url, "--key", made["token"])
+    listing = larder(folder, "key", "list", "--json").stdout
+    assert "archiver" in listing and made["token"] not in listing
+    larder(folder, "key", "revoke", made["id"])
+    refused = larder(folder, "snapshot", "list", *url, "--key", made["token"], expect=5)
+    assert refused.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("import", "nowhere.csv"), 2, "nowhere.csv"),
+        (("snapshot", "show", "0123456789abcdef"), 1, "0123456789abcdef"),
+        (("key", "create", "x", "--scopes", "fly"), 2, "fly"),
+        (("snapshot", "list", "--url", "http://127.0.0.1:1", "--key", "x"), 4, "127.0.0.1:1"),
+        (("snapshot", "list", "--url", "http://127.0.0.1:1"), 5, "LARDER_API_KEY"),
+        (("serve", "--config", "nowhere.toml"), 3, "nowhere.toml"),
+    ],
+)
+def test_errors_are_one_line_with_a_code(
+    folder: Path, running: Larder, words: tuple[str, ...], code: int, message: str
+) -> None:
+    done = larder(folder, *words, expect=code)
+    assert done.stderr.startswith("error: ") and message in done.stderr
+
+
+def test_errors_are_json_when_json_was_asked_for(folder: Path, running: Larder) -> None:
+    done = larder(folder, "snapshot", "show", "0123456789abcdef", "--json", expect=1)
+    assert "0123456789abcdef" in json.loads(done.stderr)["error"]
+
+
+def test_an_unknown_command_lists_the_known_ones(folder: Path) -> None:
+    done = larder(folder, "fly", expect=2)
+    assert "invalid choice: 'fly'" in done.stderr
+    assert "snapshot" in larder(folder, "--help").stdout
+
+
+def test_a_restore_never_writes_unasked(folder: Path, running: Larder, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(CSV)
+    larder(folder, "import", str(file))
+    made = json.loads(larder(folder, "snapshot", "create", "before", "--json").stdout)
+    assert (made["pvCount"], made["counts"]["disconnected"]) == (2, 2)
+    done = larder(folder, "snapshot", "restore", made["id"], expect=2)
+    assert "--yes" in done.stderr
+    plan = json.loads(larder(folder, "snapshot", "restore", made["id"], "--dry-run", "--json").stdout)
+    assert {item["verdict"] for item in plan["items"]} <= {"disconnected", "not_captured"}
+
+
+def test_check_names_what_works(folder: Path) -> None:
+    report = json.loads(larder(folder, "check", "--json").stdout)
+    assert all(entry["ok"] for entry in report["checks"])
+
+
+def test_check_names_what_does_not_work_and_the_remedy(folder: Path) -> None:
+    environment = clean_environment(folder, free_port(), {"DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_PASSWORD": "x"})
+    command = [sys.executable, "-m", "backend.src", "check"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "DB_HOST" in done.stdout and "Traceback" not in done.stderr
