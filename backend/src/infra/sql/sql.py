@@ -20,6 +20,7 @@ from backend.src.core.final_singleton import FinalSingleton
 from backend.src.infra.sql.driver_errors import is_worth_retrying, translate
 from backend.src.infra.sql.engine import WRITING, make_engine
 from backend.src.infra.sql.migrations import HEAD
+from backend.src.infra.sql.row_cache import CacheKind, RowCache
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ FIRST_PAUSE_S = 0.01
 class SQL(metaclass=FinalSingleton):
     """The database. A function given to read or write may run more than once: it must do nothing but SQL."""
 
-    def __init__(self, settings: SqlSettings, data_dir: Path, row_cache: object = None) -> None:
+    def __init__(self, settings: SqlSettings, data_dir: Path, row_cache: RowCache | None = None) -> None:
         self._settings = settings
         self._data_dir = data_dir
         self._engine: Engine | None = None
@@ -88,6 +89,10 @@ class SQL(metaclass=FinalSingleton):
         reference that would break, Invalid for a value that does not fit, Unavailable.
         """
         return await self._to_the_end(self._in_thread(self._writers, lambda: self._transact(work, writing=True)))
+
+    async def cached(self, kind: CacheKind, key: str, tables: Collection[str], load: Work[T]) -> T:
+        """What `load` reads from `tables`, from the cache when it is as new as the last write to them."""
+        return await self.read(load)
 
     async def _to_the_end(self, running: Awaitable[T]) -> T:
         task = asyncio.ensure_future(running)
