@@ -22,6 +22,7 @@ from backend.src.core.errors import Forbidden, LarderError, Unauthenticated
 from backend.src.services.accounts.principal import Principal, Scope
 
 SCOPE_KEY = "larder.principal"
+RECHECK_KEY = "larder.recheck"
 POLICY_VIOLATION = 1008  # RFC 6455 close code
 LONGEST_CREDENTIAL = 4_096
 LONGEST_CLOSE_REASON = 120  # bytes; a control frame holds 125 with its code
@@ -73,8 +74,12 @@ class Gate:
         if access is Access.OPEN:
             return
         try:
-            principal = await self._by_headers(socket.headers) or await self._by_message(socket)
+            key = _key_of(socket.headers)
+            principal = await self._by_headers(socket.headers)
+            if principal is None:
+                principal, key = await self._by_message(socket)
             _admit(socket.scope, principal, access)
+            socket.scope[RECHECK_KEY] = key
         except LarderError as refusal:
             await _refuse(socket, refusal.message)
             raise SocketRefused(refusal.message) from refusal
@@ -91,7 +96,7 @@ class Gate:
             raise Unauthenticated("Authorization must be Bearer with a token")
         return await self._authenticator.authenticate_bearer(_credential(token))
 
-    async def _by_message(self, socket: WebSocket) -> Principal:
+    async def _by_message(self, socket: WebSocket) -> tuple[Principal, str | None]:
         try:
             text = await asyncio.wait_for(socket.receive_text(), self._socket_timeout_s)
         except TimeoutError as exc:
@@ -100,8 +105,19 @@ class Gate:
             raise Unauthenticated("the first message must be auth") from exc
         kind, credential = _auth_message(text)
         if kind == "apiKey":
-            return await self._authenticator.authenticate(credential)
-        return await self._authenticator.authenticate_bearer(credential)
+            return await self._authenticator.authenticate(credential), credential
+        return await self._authenticator.authenticate_bearer(credential), None
+
+
+def socket_key(socket: WebSocket) -> str | None:
+    """The API key that opened the socket, None for a token: a long conversation asks again whether it still holds."""
+    key = socket.scope.get(RECHECK_KEY)
+    return key if isinstance(key, str) else None
+
+
+def _key_of(headers: Headers) -> str | None:
+    key = headers.get("x-api-key")
+    return key if key is None else key.strip()
 
 
 def _admit(scope: AsgiScope, principal: Principal, access: Access) -> None:
