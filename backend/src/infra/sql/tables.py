@@ -127,6 +127,15 @@ snapshot_labels = Table(
     **_MYSQL,
 )
 
+# tags that PVs of a snapshot had when it was made; no reference to tags, which may be deleted since
+snapshot_tags = Table(
+    "snapshot_tags",
+    metadata,
+    Column("snapshot_id", ForeignKey("snapshots.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag_id", Integer, primary_key=True, autoincrement=False, index=True),
+    **_MYSQL,
+)
+
 jobs = Table(
     "jobs",
     metadata,

@@ -28,6 +28,7 @@ def upgrade() -> None:
     _versions()
     _pvs()
     _snapshot_labels()
+    _snapshot_tags()
     _tags()
     _pv_tags()
     op.execute(sa.text("INSERT INTO versions (name, value) VALUES ('catalog', 0)"))
@@ -37,6 +38,7 @@ def downgrade() -> None:
     for table in (
         "pv_tags",
         "tags",
+        "snapshot_tags",
         "snapshot_labels",
         "pvs",
         "versions",
@@ -211,6 +213,20 @@ def _snapshot_labels() -> None:
         **MYSQL,
     )
     op.create_index("ix_snapshot_labels_label", "snapshot_labels", ["label"], unique=False)
+
+
+def _snapshot_tags() -> None:
+    op.create_table(
+        "snapshot_tags",
+        sa.Column("snapshot_id", text(16), nullable=False),
+        sa.Column("tag_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["snapshot_id"], ["snapshots.id"], name="fk_snapshot_tags_snapshot_id_snapshots", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("snapshot_id", "tag_id", name="pk_snapshot_tags"),
+        **MYSQL,
+    )
+    op.create_index("ix_snapshot_tags_tag_id", "snapshot_tags", ["tag_id"], unique=False)
 
 
 def _tags() -> None:
