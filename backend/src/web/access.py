@@ -29,13 +29,15 @@ LONGEST_CLOSE_REASON = 120  # bytes; a control frame holds 125 with its code
 
 
 class Access(Enum):
-    """What a route asks of its caller; there is no default."""
+    """What a route asks of its caller: any one of these scopes, nothing when open. There is no default."""
 
-    OPEN = None
-    READ = Scope.READ
-    WRITE = Scope.WRITE
-    RESTORE = Scope.RESTORE
-    ADMIN = Scope.ADMIN
+    OPEN = ()
+    READ = (Scope.READ,)
+    WRITE = (Scope.WRITE,)
+    RESTORE = (Scope.RESTORE,)
+    ADMIN = (Scope.ADMIN,)
+    # stopping what runs must not fail for want of the one right scope
+    INTERVENE = (Scope.WRITE, Scope.RESTORE, Scope.ADMIN)
 
 
 class Authenticator(Protocol):
@@ -121,9 +123,8 @@ def _key_of(headers: Headers) -> str | None:
 
 
 def _admit(scope: AsgiScope, principal: Principal, access: Access) -> None:
-    required = access.value
-    if required is not None and not principal.may(required):
-        raise Forbidden(f"{principal.name} has no {required.value} access")
+    if not any(principal.may(scope) for scope in access.value):
+        raise Forbidden(f"{principal.name} has no {' or '.join(access.value)} access")
     scope[SCOPE_KEY] = principal
 
 

@@ -27,10 +27,11 @@ class Boilerplates:
         instance: str,
         request_id: str,
         kind: str = "about:blank",
+        remedy: str | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """An RFC 9457 problem document; `errors` only when there are some."""
+        """An RFC 9457 problem document; `remedy` and `errors` only when there are some."""
         document: dict[str, Any] = {
             "type": kind,
             "title": title,
@@ -39,6 +40,8 @@ class Boilerplates:
             "instance": instance,
             "requestId": request_id,
         }
+        if remedy:
+            document["remedy"] = remedy
         if errors:
             document["errors"] = list(errors)
         # ASCII: what a client sent is quoted, and a lone surrogate has no UTF-8

@@ -7,10 +7,11 @@ lone surrogate (pydantic refuses the latter by itself), and no integer is beyond
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 MOST_BIGINT = 2**63 - 1
 LONGEST_NAME = 255
@@ -18,6 +19,7 @@ LONGEST_PV_ADDRESS = 255
 LONGEST_TEXT = 4_000
 LONGEST_QUERY = 400
 MOST_LABELS = 64
+FIRST_YEAR, LAST_YEAR = 1970, 9998
 NO_NUL = r"^[^\x00]*$"
 NOT_BLANK = r"^[^\x00]*[^\x00\s][^\x00]*$"
 # 18 digits always fit BIGINT, so the pattern alone decides and the schema can state it
@@ -85,6 +87,17 @@ Tolerance = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 
 Seconds = Annotated[float, Field(allow_inf_nan=False, gt=0, le=86_400)]
 """A time-out: up to a day."""
+
+
+def _storable(moment: datetime) -> datetime:
+    """As UTC; the first and last year could leave the calendar on the way there."""
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"the year must be between {FIRST_YEAR} and {LAST_YEAR}")
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_storable)]
+"""A point in time with its zone; UTC for the handler."""
 
 PageSize = Annotated[int, Field(ge=1, le=1_000)]
 Limit = Annotated[int, Field(ge=1, le=100_000)]

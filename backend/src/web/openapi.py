@@ -42,8 +42,7 @@ def problem_responses(route: Route) -> dict[int | str, dict[str, Any]]:
 
 def operation_extras(route: Route) -> dict[str, Any]:
     """The security requirement; OpenAPI 3.1 lets a scheme list the roles (here: the scope) that it asks for."""
-    scope = route.access.value
-    security = [] if scope is None else [{scheme: [scope.value]} for scheme in SECURITY_SCHEMES]
+    security = [{scheme: [scope.value]} for scope in route.access.value for scheme in SECURITY_SCHEMES]
     return {"x-access": route.access.name, "security": security}
 
 

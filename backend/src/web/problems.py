@@ -60,7 +60,7 @@ def shape_of(kind: type[tree.LarderError]) -> Shape:
 
 
 def render_error(request: Request, error: tree.LarderError) -> Response:
-    """Any LarderError; the remedy, where there is one, ends the detail."""
+    """Any LarderError."""
     shape = shape_of(type(error))
     if shape.status >= HttpCodes.INTERNAL_SERVER_ERROR:
         log.warning("%s %s: %s", request.method, request.url.path, error.message)
@@ -68,7 +68,8 @@ def render_error(request: Request, error: tree.LarderError) -> Response:
     return Boilerplates.problem(
         shape.status,
         title=shape.title,
-        detail=_sentence(error),
+        detail=error.message[:LONGEST_DETAIL],
+        remedy=error.remedy,
         instance=request.url.path,
         request_id=request_id_of(request.scope),
         errors=[{"where": list(one.where), "message": one.message} for one in found[:MOST_ERRORS]],
@@ -124,11 +125,6 @@ async def _http(request: Request, error: Exception) -> Response:
     return render_http(request, error)
 
 
-def _sentence(error: tree.LarderError) -> str:
-    message = error.message[:LONGEST_DETAIL]
-    return f"{message} ({error.remedy})" if error.remedy else message
-
-
 def _plain(error: Mapping[str, Any]) -> dict[str, Any]:
     where = [part if isinstance(part, int) else str(part)[:200] for part in error["loc"]]
     return {"where": where, "message": error["msg"][:500]}
@@ -143,7 +139,8 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What is wrong, and where there is one, the remedy."},
+        "detail": {"type": "string", "description": "What is wrong."},
+        "remedy": {"type": "string", "description": "What to do about it."},
         "instance": {"type": "string", "description": "The path that was asked for."},
         "requestId": {"type": "string", "description": "The X-Request-ID of this answer; the log has it too."},
         "errors": {

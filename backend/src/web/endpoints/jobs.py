@@ -1,0 +1,120 @@
+"""/v1/jobs: what runs, what ran, and the way to stop it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from pydantic import TypeAdapter
+
+from backend.src.core.errors import Conflict
+from backend.src.services.jobs import Job, Jobs, JobStatus
+from backend.src.web.access import Access
+from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.inputs import OpaqueId, PageSize, Token
+from backend.src.web.inputs import Query as SearchText
+from backend.src.web.models import ResponseModel
+from backend.src.web.paging import read_token, write_token
+from backend.src.web.routes import Route
+
+TAGS = ("Jobs",)
+TOKEN = "jobs"
+
+
+class JobState(ResponseModel):
+    """One job; progress in percent."""
+
+    id: str
+    type: str
+    status: JobStatus
+    progress: int
+    message: str | None
+    result_id: str | None
+    error: str | None
+    job_data: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    created_by: str | None
+    abort_requested: bool
+
+
+_page = TypeAdapter(list[JobState])
+
+
+class JobsEndpoint:
+    """Reads and aborts jobs; what they do begins elsewhere."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs = jobs
+
+    def routes(self) -> tuple[Route, ...]:
+        """The three operations."""
+        return (
+            Route(
+                "GET",
+                "/v1/jobs",
+                self.list_jobs,
+                access=Access.READ,
+                summary="List jobs",
+                tags=TAGS,
+                response_model=list[JobState],
+            ),
+            Route("GET", "/v1/jobs/{job_id}", self.get, access=Access.READ, summary="Get a job", tags=TAGS),
+            Route(
+                "POST",
+                "/v1/jobs/{job_id}/abort",
+                self.abort,
+                access=Access.INTERVENE,
+                summary="Abort a job",
+                tags=TAGS,
+                errors=(Conflict,),
+            ),
+        )
+
+    async def list_jobs(
+        self,
+        request: Request,
+        status: JobStatus | None = None,
+        type_: Annotated[SearchText | None, Query(alias="type")] = None,
+        page_size: Annotated[PageSize, Query(alias="pageSize")] = 100,
+        continuation_token: Annotated[Token | None, Query(alias="continuationToken")] = None,
+    ) -> Response:
+        """Newest first; the Link header leads to the next page."""
+        after = read_token(continuation_token, TOKEN, datetime, str) if continuation_token else None
+        found = await self._jobs.newest(status=status, type_=type_, after=after, limit=page_size + 1)
+        more = len(found) > page_size
+        page = found[:page_size]
+        headers = Boilerplates.next_link(request, _token(page[-1])) if more else None
+        return Response(_page.dump_json([_state(job) for job in page]), headers=headers, media_type="application/json")
+
+    async def get(self, job_id: OpaqueId) -> JobState:
+        """How far it is, and how it ended."""
+        return _state(await self._jobs.get(job_id))
+
+    async def abort(self, job_id: OpaqueId) -> JobState:
+        """A pending job ends at once; a running one is asked to, and says itself how far it got."""
+        return _state(await self._jobs.abort(job_id))
+
+
+def _state(job: Job) -> JobState:
+    return JobState(
+        id=job.id,
+        type=job.type,
+        status=job.status,
+        progress=job.progress,
+        message=job.message,
+        result_id=job.result_id,
+        error=job.error,
+        job_data=job.data,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        created_by=job.actor,
+        abort_requested=job.abort_requested,
+    )
+
+
+def _token(job: Job) -> str:
+    return write_token(TOKEN, job.created_at, job.id)
