@@ -1,0 +1,8 @@
+"""Redis: a server, or one inside this process."""
+
+from backend.src.infra.cache.errors import CacheUnavailable
+from backend.src.infra.cache.lease import Lease
+from backend.src.infra.cache.redis import Look, Redis
+from backend.src.infra.cache.subscription import GAP, Gap
+
+__all__ = ["GAP", "CacheUnavailable", "Gap", "Lease", "Look", "Redis"]
