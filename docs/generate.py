@@ -1,0 +1,120 @@
+"""Fills the generated tables of the documents: `python -m docs.generate`.
+
+A document marks the place: `<!-- generated: NAME -->` to `<!-- end -->`. A test asserts that every table is what
+the code says now.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from backend.src.__main__ import COMMANDS
+from backend.src.config.loading import environment_names, options
+from backend.src.config.settings import Secret, Settings
+
+DOCS = Path(__file__).parent
+_block = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """The document with every generated block as the code has it."""
+    return _block.sub(lambda found: f"{found[1]}{found[2]}{BLOCKS[found[1]]()}", text)
+
+
+def configuration() -> str:
+    """Every option, a table a section."""
+    parts = []
+    for section in fields(Settings):
+        values: Any = section.default_factory()  # type: ignore[misc]
+        rows = [
+            (f"`{option.name}`", option.metadata["meaning"], _default(getattr(values, option.name)), _variable(option))
+            for option in fields(values)
+        ]
+        title = f"### [{section.name}]\n\n{(type(values).__doc__ or '').strip()}\n"
+        parts.append(f"{title}\n{table(('key', 'meaning', 'default', 'environment'), rows)}")
+    return "\n".join(parts)
+
+
+def environment() -> str:
+    """Every environment variable and the key that it sets."""
+    meanings = {(section, option.name): option.metadata["meaning"] for section, option in options()}
+    rows = [
+        (f"`{variable}`", f"`{section}.{key}`", meanings[section, key])
+        for variable, (section, key) in environment_names().items()
+    ]
+    return table(("variable", "sets", "meaning"), rows)
+
+
+def commands() -> str:
+    """Every command with its arguments, from the parsers themselves."""
+    parts = []
+    for name, (module, summary) in COMMANDS.items():
+        parser = argparse.ArgumentParser(prog=name)
+        importlib.import_module(f"backend.src.commands.{module}").add_arguments(parser)
+        parts += [_command(parser, words, text) for words, parser, text in _leaves(parser, name, summary)]
+    return "\n".join(parts)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, Secret) or value == "":
+        return ""
+    if isinstance(value, Enum):
+        value = value.value
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _variable(option: Any) -> str:
+    name = option.metadata["env"]
+    return f"`{name}`" if name else ""
+
+
+def _leaves(
+    parser: argparse.ArgumentParser, words: str, summary: str
+) -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            for name, below in action.choices.items():
+                yield from _leaves(below, f"{words} {name}", helps[name])
+            return
+    yield words, parser, summary
+
+
+def _command(parser: argparse.ArgumentParser, words: str, summary: str) -> str:
+    rows = [(f"`{_usage(action)}`", action.help or "") for action in parser._actions if action.dest != "help"]
+    return f"### {words}\n\n{summary[:1].upper()}{summary[1:]}.\n\n{table(('argument', 'meaning'), rows)}"
+
+
+def _usage(action: argparse.Action) -> str:
+    shown = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
+    if not action.option_strings:
+        return f"[{shown}]" if action.nargs == "?" else shown
+    return action.option_strings[-1] if action.nargs == 0 else f"{action.option_strings[-1]} {shown}"
+
+
+BLOCKS = {"configuration": configuration, "environment": environment, "commands": commands}
+
+
+def main() -> None:
+    """Writes every document whose tables are behind the code."""
+    for path in sorted(DOCS.rglob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if (new := filled(text)) != text:
+            path.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

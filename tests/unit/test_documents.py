@@ -1,0 +1,92 @@
+"""The documents tell the truth about the tree: links, paths, commands, generated tables."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from backend.src.__main__ import COMMANDS
+from docs.generate import filled
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+_link = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_heading = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+_path = re.compile(r"(?<![\w./-])((?:backend|bench|docker|docs|tests)/[\w./-]*\w)")
+_command = re.compile(r"python -m backend\.src ([a-z].*?)(?:`|  #|$)", re.MULTILINE)
+_make = re.compile(r"^ {4}make (\w+)|`make (\w+)`", re.MULTILINE)
+_foreign = re.compile(r"(?<![\w.])/(?:home|root|work|tmp|Users|mnt|opt/pypi)/")
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def text_of(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+@documents
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for link in _link.findall(text_of(document)):
+        if link.startswith(("http://", "https://")):
+            continue
+        target, _, anchor = link.partition("#")
+        path = (document.parent / target).resolve() if target else document
+        assert path.exists(), f"{document.name} links to {link}"
+        assert not anchor or anchor in anchors(path), f"{document.name} links to {link}"
+
+
+@documents
+def test_every_path_that_is_named_exists(document: Path) -> None:
+    missing = [name for name in _path.findall(text_of(document)) if not (ROOT / name).exists()]
+    assert not missing
+
+
+@documents
+def test_every_generated_table_is_what_the_code_says(document: Path) -> None:
+    text = text_of(document)
+    assert filled(text) == text, "run: python -m docs.generate"
+
+
+@documents
+def test_no_document_knows_a_machine(document: Path) -> None:
+    assert not _foreign.findall(text_of(document))
+
+
+@documents
+def test_every_command_exists(document: Path) -> None:
+    for line in _command.findall(text_of(document)):
+        assert shlex.split(line.replace("'", ""), comments=True)[0] in COMMANDS, line
+
+
+@documents
+def test_every_make_target_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {one or other for one, other in _make.findall(text_of(document))}
+    assert named <= targets
+
+
+@documents
+def test_python_examples_compile(document: Path) -> None:
+    for number, example in enumerate(re.findall(r"^```python\n(.*?)^```", text_of(document), re.MULTILINE | re.DOTALL)):
+        compile(example, f"{document.name} example {number}", "exec")
+
+
+def test_every_document_is_in_the_index() -> None:
+    index = text_of(ROOT / "docs" / "README.md") + text_of(ROOT / "docs" / "adr" / "README.md")
+    lost = [path.name for path in (ROOT / "docs").rglob("*.md") if path.name != "README.md" and path.name not in index]
+    assert not lost
+
+
+def test_decisions_have_their_three_parts() -> None:
+    for page in (ROOT / "docs" / "adr").glob("0*.md"):
+        assert {"Context", "Decision", "Consequences"} <= set(_heading.findall(text_of(page))), page.name
+
+
+def anchors(document: Path) -> set[str]:
+    """As GitHub makes them from headings."""
+    words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _heading.findall(text_of(document)))
+    return {heading.replace(" ", "-") for heading in words}
