@@ -1,6 +1,26 @@
 """The catalogue: which PVs there are, how they are tagged, and their list as a file."""
 
+from backend.src.services.catalog.catalog import Catalog, CatalogNotifier
+from backend.src.services.catalog.importing import ImportReport, Outcome, RowReport
 from backend.src.services.catalog.inventory import NO_SLOT, Inventory
-from backend.src.services.catalog.models import Pv, Selection, Tag, TagGroup, TagRef
+from backend.src.services.catalog.models import Pv, PvChanges, PvDraft, Selection, Tag, TagDraft, TagGroup, TagRef
+from backend.src.services.catalog.tag_catalog import TagCatalog
 
-__all__ = ["NO_SLOT", "Inventory", "Pv", "Selection", "Tag", "TagGroup", "TagRef"]
+__all__ = [
+    "NO_SLOT",
+    "Catalog",
+    "CatalogNotifier",
+    "ImportReport",
+    "Inventory",
+    "Outcome",
+    "Pv",
+    "PvChanges",
+    "PvDraft",
+    "RowReport",
+    "Selection",
+    "Tag",
+    "TagCatalog",
+    "TagDraft",
+    "TagGroup",
+    "TagRef",
+]

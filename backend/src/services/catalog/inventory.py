@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from backend.src.core.errors import FieldError, Invalid
 from backend.src.infra.epics.address import Protocol, PvAddress
-from backend.src.services.catalog.models import Selection, TagRef
+from backend.src.services.catalog.models import Pv, Selection, TagRef
 
 Ints = npt.NDArray[np.int64]
 Slots = npt.NDArray[np.int32]
@@ -23,12 +24,16 @@ NO_SLOT = -1
 NAMED_IN_A_MESSAGE = 20
 
 
+# when it was made and last changed, and by whom each
+Audit = tuple[datetime, datetime, str | None, str | None]
+
+
 @dataclass(frozen=True)
 class Inventory:
     """n PVs in name order (then id); read-only, shared by everybody who asks for this version.
 
     setpoint, readback, config: slot or -1, int32[n]. address_of and slot_of also know the channels that no PV uses any
-    more. tag_links: int64[k, 2], every (row, tag id), in row order.
+    more. tag_links: int64[k, 2], every (row, tag id), in row order. known_tags, known_groups: all there are, by id.
     """
 
     version: int
@@ -47,6 +52,7 @@ class Inventory:
     slot_of: dict[PvAddress, int]
     default_protocol: Protocol = Protocol.CA
     tag_links: Ints = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    audits: list[Audit] = field(default_factory=list)
     known_tags: Mapping[int, TagRef] = field(default_factory=dict)
     known_groups: Mapping[int, str] = field(default_factory=dict)
 
@@ -81,6 +87,26 @@ class Inventory:
     def address(self, slot: int) -> PvAddress | None:
         """The address at a slot of one of the columns, None for -1."""
         return None if slot == NO_SLOT else self.address_of[slot]
+
+    def pv(self, row: int) -> Pv:
+        """One PV as an object."""
+        created_at, modified_at, created_by, modified_by = self.audits[row]
+        return Pv(
+            id=int(self.pv_ids[row]),
+            setpoint=self.address(int(self.setpoint[row])),
+            readback=self.address(int(self.readback[row])),
+            config=self.address(int(self.config[row])),
+            device=self.devices[row],
+            description=self.descriptions[row],
+            abs_tolerance=float(self.abs_tolerance[row]),
+            rel_tolerance=float(self.rel_tolerance[row]),
+            read_only=bool(self.read_only[row]),
+            tags=self.tags[row],
+            created_at=created_at,
+            modified_at=modified_at,
+            created_by=created_by,
+            modified_by=modified_by,
+        )
 
     def short_addresses(self, row: int) -> tuple[str, ...]:
         """The addresses of one PV, bare where the protocol is the default: setpoint, readback, config, without gaps."""
