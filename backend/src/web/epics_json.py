@@ -38,6 +38,11 @@ def json_text(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def status_name(status: int) -> str:
+    """The name of an alarm status."""
+    return STATUS_NAMES[status] if status < len(STATUS_NAMES) else f"STATUS_{status}"
+
+
 def json_value(value: PvValue) -> Json:
     """One PV's value."""
     match value:
@@ -177,7 +182,7 @@ def _seconds(times_ns: npt.NDArray[np.int64]) -> list[float | None]:
 
 def _statuses(frame: Frame) -> list[str | None]:
     statuses = frame.rows["status"]
-    names = {status: _status_name(status) for status in np.unique(statuses).tolist()}
+    names = {status: status_name(status) for status in np.unique(statuses).tolist()}
     return _blank_unseen([names[status] for status in statuses.tolist()], frame)
 
 
@@ -189,10 +194,6 @@ def _blank_unseen(column: list[Any], frame: Frame) -> list[Any]:
     for row in np.flatnonzero(frame.rows["type"] == ValueType.NONE).tolist():
         column[row] = None
     return column
-
-
-def _status_name(status: int) -> str:
-    return STATUS_NAMES[status] if status < len(STATUS_NAMES) else f"STATUS_{status}"
 
 
 def _units(frame: Frame) -> list[str | None]:

@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from backend.src.infra.epics.frame import Flag, Interned, ValueType, bits_from_scalar, empty_meta, empty_rows
+from backend.src.infra.epics.outcomes import Changes
 
 
-@dataclass
-class Batch:
-    """The changes of one drain."""
-
-    slots: Any
-    rows: Any
-    objects: Mapping[int, Any] = field(default_factory=dict)
-    meta_slots: Any = field(default_factory=lambda: np.empty(0, np.int32))
-    meta: Any = field(default_factory=lambda: empty_meta(0))
-    interned: Interned = field(default_factory=Interned)
-
-    @property
-    def units(self) -> list[str]:
-        return self.interned.units
-
-    @property
-    def choices(self) -> list[tuple[str, ...]]:
-        return self.interned.choices
-
-
-def batch(values: Mapping[int, Any], kind: ValueType = ValueType.DOUBLE, **fields: Any) -> Batch:
+def batch(values: Mapping[int, Any], kind: ValueType = ValueType.DOUBLE, **fields: Any) -> Changes:
     """Connected channels with these values; text and arrays go to the objects."""
     slots = np.array(list(values), np.int32)
     rows = empty_rows(len(slots))
@@ -49,19 +29,18 @@ def batch(values: Mapping[int, Any], kind: ValueType = ValueType.DOUBLE, **field
             rows["value"][row] = bits_from_scalar(value, kind)
     for name, value in fields.items():
         rows[name] = value
-    return Batch(slots, rows, objects)
+    return Changes(slots, rows, objects, np.empty(0, np.int32), empty_meta(0))
 
 
-def lost(*slots: int) -> Batch:
+def lost(*slots: int) -> Changes:
     """Channels that went away and took their value with them."""
-    return Batch(np.array(slots, np.int32), empty_rows(len(slots)))
+    return Changes(np.array(slots, np.int32), empty_rows(len(slots)), {}, np.empty(0, np.int32), empty_meta(0))
 
 
-def described(made: Batch, units: Sequence[str], choices: Sequence[tuple[str, ...]] | None = None) -> Batch:
+def described(made: Changes, units: Sequence[str], choices: Sequence[tuple[str, ...]] | None = None) -> Changes:
     """The batch with units and enum labels for each of its channels."""
-    made.meta_slots = made.slots
-    made.meta = empty_meta(len(made.slots))
-    made.meta["units"] = [made.interned.unit(unit) for unit in units]
+    interned, meta = Interned(), empty_meta(len(made.slots))
+    meta["units"] = [interned.unit(unit) for unit in units]
     if choices is not None:
-        made.meta["choices"] = [made.interned.choice(labels) for labels in choices]
-    return made
+        meta["choices"] = [interned.choice(labels) for labels in choices]
+    return Changes(made.slots, made.rows, made.objects, made.slots, meta, interned)

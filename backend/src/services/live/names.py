@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -11,6 +12,13 @@ from backend.src.core.errors import Invalid
 from backend.src.infra.epics.address import PvAddress
 from backend.src.services.catalog.inventory import Inventory
 from backend.src.services.live.table import Slots
+
+
+class Inventories(Protocol):
+    """The catalogue, as far as the live services need it."""
+
+    async def inventory(self) -> Inventory:
+        """The catalogue's present version."""
 
 
 @dataclass(frozen=True, slots=True)

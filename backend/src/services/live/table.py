@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,31 +23,12 @@ from backend.src.infra.epics.frame import (
     empty_meta,
     empty_rows,
 )
+from backend.src.infra.epics.outcomes import Changes
 
 Slots = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 FIRST_CAPACITY = 1024
-NS = 1_000_000_000
-
-
-class Changes(Protocol):
-    """What an ingest hands over: slots int32[k] with ROW[k], and slots int32[m] with META[m]."""
-
-    @property
-    def slots(self) -> Slots: ...
-    @property
-    def rows(self) -> Rows: ...
-    @property
-    def objects(self) -> Mapping[int, PvValue]: ...
-    @property
-    def meta_slots(self) -> Slots: ...
-    @property
-    def meta(self) -> Rows: ...
-    @property
-    def units(self) -> Sequence[str]: ...
-    @property
-    def choices(self) -> Sequence[tuple[str, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +102,9 @@ class LiveTable:
         """Takes a drain's changes; the number of channels that changed."""
         if len(changes.meta_slots):
             self._apply_meta(changes)
-        mine = self._mine(changes.slots)
-        slots, rows = changes.slots[mine], changes.rows[mine]
+        slots = _slots(changes.slots)
+        mine = self._mine(slots)
+        slots, rows = slots[mine], changes.rows[mine]
         if not len(slots):
             return 0
         rows = self._keep_last_values(slots, rows)
@@ -136,8 +117,9 @@ class LiveTable:
         return len(slots)
 
     def _apply_meta(self, changes: Changes) -> None:
-        mine = self._mine(changes.meta_slots)
-        slots = changes.meta_slots[mine]
+        slots = _slots(changes.meta_slots)
+        mine = self._mine(slots)
+        slots = slots[mine]
         self._meta[slots] = self._adopt(changes.meta[mine], changes.units, changes.choices)
         self._touch(slots)
 
@@ -169,6 +151,13 @@ class LiveTable:
         inside = (slots >= 0) & (slots < len(self._tracked))
         mine: Mask = inside & self._tracked[np.where(inside, slots, 0)]
         return mine
+
+    def lose(self, slots: npt.ArrayLike) -> None:
+        """These channels are not connected any more; they keep their last values."""
+        lost = _slots(slots)
+        lost = lost[(self._rows["flags"][lost] & Flag.CONNECTED) != 0]
+        self._rows["flags"][lost] &= ~np.uint8(Flag.CONNECTED)
+        self._touch(lost)
 
     # -- how true it is -----------------------------------------------------------------------------------
 

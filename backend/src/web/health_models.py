@@ -1,0 +1,252 @@
+"""What goes over the wire about health: snake_case, as the interface has it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, StringConstraints
+
+from backend.src.services.health import Dependency, Readiness, Summary
+from backend.src.services.live import Heartbeat
+from backend.src.services.monitoring import Audit, CircuitReport, CircuitState, MonitorStatus, Watchdog
+
+NS = 1e9
+
+CircuitName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00\s]+$")]
+
+
+class HeartbeatAnswer(BaseModel):
+    """The monitor's last sign of life, seconds since 1970."""
+
+    timestamp: float | None
+    alive: bool
+    age_seconds: float | None
+    error: str | None
+
+
+class DependencyAnswer(BaseModel):
+    """One thing that the server depends on."""
+
+    state: str
+    needed: bool
+    latency_ms: float
+    error: str | None
+    remedy: str | None
+
+
+class ReadyAnswer(BaseModel):
+    """degraded: what is away and not needed, comma-separated; null for nothing."""
+
+    status: str
+    degraded: str | None
+    dependencies: dict[str, DependencyAnswer]
+
+
+class SummaryAnswer(BaseModel):
+    """The machine in a few numbers."""
+
+    status: str
+    monitor_alive: bool
+    heartbeat_age_seconds: float | None
+    total_pvs: int
+    connected_pvs: int
+    disconnected_pvs: int
+    never_connected_pvs: int
+    stale_pvs: int
+    pvs_in_alarm: int
+    disconnected_percentage: float
+    watchdog_running: bool
+    last_watchdog_check: float | None
+    issues: list[str]
+    epics: dict[str, Any]
+
+
+class DisconnectedAnswer(BaseModel):
+    """Names of channels that are not connected; never_connected is a part of them."""
+
+    count: int
+    pvs: list[str]
+    never_connected_count: int
+    never_connected: list[str]
+
+
+class StaleAnswer(BaseModel):
+    """Names of connected channels whose value may not be the present one."""
+
+    count: int
+    threshold_seconds: float | None
+    pvs: list[str]
+
+
+class CircuitAnswer(BaseModel):
+    """One device's circuit; times in seconds since 1970."""
+
+    name: str
+    state: CircuitState
+    failure_count: int
+    success_count: int
+    call_count: int
+    last_failure: float | None
+    opened_at: float | None
+
+
+class CircuitsAnswer(BaseModel):
+    """Every circuit with something to remember."""
+
+    open_circuit_count: int
+    total_circuits: int
+    open_circuits: list[str]
+    circuits: list[CircuitAnswer]
+
+
+class Done(BaseModel):
+    """It was done."""
+
+    success: bool
+    message: str
+
+
+class MonitorAnswer(BaseModel):
+    """The monitor that leads; null where that is not known here."""
+
+    status: str
+    message: str
+    age_seconds: float | None
+    leader: str | None
+    state: str | None
+    epoch: int | None
+    watched_pvs: int | None
+    updates: int | None
+    drains: int | None
+    last_drain_ms: float | None
+    longest_drain_ms: float | None
+
+
+class WatchdogAnswer(BaseModel):
+    """The last audit of the live table; last_check in seconds since 1970."""
+
+    running: bool
+    last_check: float | None
+    check_count: int
+    duration_seconds: float | None
+    checked_count: int
+    confirmed_count: int
+    moving_count: int
+    stale_count: int
+    unanswered_count: int
+    disconnected_count: int
+    resubscribed_total: int
+
+
+def heartbeat_answer(beat: Heartbeat) -> HeartbeatAnswer:
+    """The last sign of life."""
+    return HeartbeatAnswer(
+        timestamp=_seconds(beat.beat_ns),
+        alive=beat.alive,
+        age_seconds=beat.age_s,
+        error=None if beat.alive else "the monitor gives no sign of life",
+    )
+
+
+def ready_answer(readiness: Readiness) -> ReadyAnswer:
+    """All dependencies."""
+    return ReadyAnswer(
+        status=readiness.condition.value,
+        degraded=",".join(readiness.degraded) or None,
+        dependencies={one.name: _dependency(one) for one in readiness.dependencies},
+    )
+
+
+def _dependency(one: Dependency) -> DependencyAnswer:
+    state = "up" if one.up else "down"
+    latency_ms = round(one.latency_ms, 3)
+    return DependencyAnswer(state=state, needed=one.needed, latency_ms=latency_ms, error=one.error, remedy=one.remedy)
+
+
+def summary_answer(summary: Summary, watchdog: Watchdog | None, epics: dict[str, Any]) -> SummaryAnswer:
+    """The machine in a few numbers."""
+    last = watchdog.last if watchdog else None
+    return SummaryAnswer(
+        status=summary.status,
+        monitor_alive=summary.heartbeat.alive,
+        heartbeat_age_seconds=summary.heartbeat.age_s,
+        total_pvs=summary.counts.tracked,
+        connected_pvs=summary.counts.connected,
+        disconnected_pvs=summary.counts.disconnected,
+        never_connected_pvs=summary.counts.never_seen,
+        stale_pvs=summary.counts.stale,
+        pvs_in_alarm=summary.counts.in_alarm,
+        disconnected_percentage=summary.disconnected_percentage,
+        watchdog_running=watchdog is not None and watchdog.running,
+        last_watchdog_check=_seconds(last.at_ns) if last else None,
+        issues=list(summary.issues),
+        epics=epics,
+    )
+
+
+def circuits_answer(reports: list[CircuitReport]) -> CircuitsAnswer:
+    """Every circuit."""
+    opened = [report.name for report in reports if report.state is CircuitState.OPEN]
+    circuits = [
+        CircuitAnswer(
+            name=report.name,
+            state=report.state,
+            failure_count=report.failure_count,
+            success_count=report.success_count,
+            call_count=report.call_count,
+            last_failure=_seconds(report.last_failure_ns),
+            opened_at=_seconds(report.opened_ns),
+        )
+        for report in reports
+    ]
+    return CircuitsAnswer(
+        open_circuit_count=len(opened), total_circuits=len(circuits), open_circuits=opened, circuits=circuits
+    )
+
+
+def monitor_answer(beat: Heartbeat, status: MonitorStatus | None) -> MonitorAnswer:
+    """The monitor that leads; status: what is known of it."""
+    known = beat.beat_ns != 0
+    return MonitorAnswer(
+        status="healthy" if beat.alive else "stale" if known else "unknown",
+        message=_monitor_message(beat),
+        age_seconds=beat.age_s,
+        leader=status.instance if status else None,
+        state=status.state.value if status else None,
+        epoch=status.epoch if status else None,
+        watched_pvs=status.watched if status else None,
+        updates=status.updates if status else None,
+        drains=status.drains if status else None,
+        last_drain_ms=status.last_drain_s * 1000 if status else None,
+        longest_drain_ms=status.longest_drain_s * 1000 if status else None,
+    )
+
+
+def _monitor_message(beat: Heartbeat) -> str:
+    if beat.alive:
+        return "the monitor is alive"
+    if beat.age_s is None:
+        return "no monitor keeps the live values true"
+    return f"the monitor's last sign of life is {beat.age_s:.1f} s old"
+
+
+def watchdog_answer(watchdog: Watchdog) -> WatchdogAnswer:
+    """The last audit."""
+    last: Audit | None = watchdog.last
+    return WatchdogAnswer(
+        running=watchdog.running,
+        last_check=_seconds(last.at_ns) if last else None,
+        check_count=watchdog.checks,
+        duration_seconds=last.duration_s if last else None,
+        checked_count=last.checked if last else 0,
+        confirmed_count=last.confirmed if last else 0,
+        moving_count=last.moving if last else 0,
+        stale_count=last.differing if last else 0,
+        unanswered_count=last.unanswered if last else 0,
+        disconnected_count=last.absent if last else 0,
+        resubscribed_total=watchdog.resubscribed,
+    )
+
+
+def _seconds(time_ns: int) -> float | None:
+    return time_ns / NS if time_ns else None
