@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import pkgutil
 import re
+import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import Enum
@@ -18,6 +20,9 @@ from typing import Any
 from backend.src.__main__ import COMMANDS
 from backend.src.config.loading import environment_names, options
 from backend.src.config.settings import Secret, Settings
+from backend.src.web import endpoints
+from backend.src.web.path_manager import PathManager
+from backend.src.web.routes import Route
 
 DOCS = Path(__file__).parent
 _block = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -62,10 +67,38 @@ def commands() -> str:
     return "\n".join(parts)
 
 
+def routes() -> str:
+    """Every route with its access and what it is for."""
+    rows = [(f"`{r.method}`", f"`{r.path}`", _access(r), r.summary) for r in collected_routes()]
+    return table(("method", "path", "access", ""), rows)
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def collected_routes() -> tuple[Route, ...]:
+    """The routes of every endpoint, in the order of PathManager."""
+    paths = PathManager()
+    for module in pkgutil.iter_modules(endpoints.__path__):
+        members = vars(importlib.import_module(f"{endpoints.__name__}.{module.name}"))
+        for name, kind in members.items():
+            if name.endswith("Endpoint") and kind.__module__ == members["__name__"]:
+                paths.add(*kind(*_services(kind)).routes())
+    return paths.routes()
+
+
+def _services(endpoint: type) -> list[Any]:
+    """Settings as they are by default, nothing for the rest: no endpoint asks a service for its routes."""
+    hints = typing.get_type_hints(endpoint.__init__)  # type: ignore[misc]
+    hints.pop("return", None)
+    return [kind() if getattr(kind, "__module__", "") == Settings.__module__ else None for kind in hints.values()]
+
+
+def _access(route: Route) -> str:
+    return " or ".join(scope.value for scope in route.access.value) or "open"
 
 
 def _default(value: Any) -> str:
@@ -105,7 +138,7 @@ def _usage(action: argparse.Action) -> str:
     return action.option_strings[-1] if action.nargs == 0 else f"{action.option_strings[-1]} {shown}"
 
 
-BLOCKS = {"configuration": configuration, "environment": environment, "commands": commands}
+BLOCKS = {"configuration": configuration, "environment": environment, "commands": commands, "routes": routes}
 
 
 def main() -> None:
