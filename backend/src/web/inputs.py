@@ -66,7 +66,7 @@ Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT, pattern=NO_NUL)
 Query = Annotated[str, StringConstraints(max_length=LONGEST_QUERY, pattern=NO_NUL)]
 """A part of a name to search for; use as `q: Query | None = None`."""
 
-Token = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^[A-Za-z0-9_-]*$")]
+Token = Annotated[str, StringConstraints(max_length=8_000, pattern=r"^[A-Za-z0-9_-]*$")]
 """A continuation token (web/paging.py)."""
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NOT_BLANK)]

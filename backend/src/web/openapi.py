@@ -43,7 +43,11 @@ def problem_responses(route: Route) -> dict[int | str, dict[str, Any]]:
 def operation_extras(route: Route) -> dict[str, Any]:
     """The security requirement; OpenAPI 3.1 lets a scheme list the roles (here: the scope) that it asks for."""
     security = [{scheme: [scope.value]} for scope in route.access.value for scheme in SECURITY_SCHEMES]
-    return {"x-access": route.access.name, "security": security}
+    extras: dict[str, Any] = {"x-access": route.access.name, "security": security}
+    if route.request_content is not None:
+        content = {media_type: {"schema": dict(schema)} for media_type, schema in route.request_content.items()}
+        extras["requestBody"] = {"required": True, "content": content}
+    return extras
 
 
 def document(app: FastAPI) -> dict[str, Any]:

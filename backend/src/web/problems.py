@@ -64,7 +64,7 @@ def render_error(request: Request, error: tree.LarderError) -> Response:
     shape = shape_of(type(error))
     if shape.status >= HttpCodes.INTERNAL_SERVER_ERROR:
         log.warning("%s %s: %s", request.method, request.url.path, error.message)
-    found = error.errors if isinstance(error, tree.Invalid) else ()
+    found: tuple[tree.FieldError, ...] = getattr(error, "errors", ())  # Invalid, and conflicts that name many things
     return Boilerplates.problem(
         shape.status,
         title=shape.title,

@@ -37,6 +37,7 @@ class Route:
 
     response_model: a type for the JSON answer, needed when the handler returns a Response itself.
     content: media type -> schema of an answer that is not JSON, e.g. {"text/csv": {"type": "string"}}.
+    request_content: media type -> schema of a body that the handler reads itself from the Request.
     errors: classes of the error tree that this route may raise beyond those that follow from its shape
     (401, 403, 404 with an id in the path, 413, 422).
     """
@@ -52,6 +53,7 @@ class Route:
     response_model: Any = Inferred.INFERRED
     status: HttpCodes = HttpCodes.OK
     content: Mapping[str, Mapping[str, Any]] | None = None
+    request_content: Mapping[str, Mapping[str, Any]] | None = None
     errors: tuple[type[LarderError], ...] = ()
     body_limit: BodyLimit = BodyLimit.REQUEST
     documented: bool = True
