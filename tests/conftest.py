@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.s3 import S3Server
 from tests.servers.soft_ioc import CLIENT_ENVIRONMENT, SoftIoc
 
 # libca and PVAccess read these once a process, so before any test makes a context
@@ -25,3 +26,10 @@ def own_ioc() -> Iterator[SoftIoc]:
     """The same records, for a test that kills, pauses or restarts it."""
     with SoftIoc.types() as ioc:
         yield ioc
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server; its `settings` name a new bucket each time."""
+    with S3Server() as server:
+        yield server
