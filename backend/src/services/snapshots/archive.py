@@ -104,10 +104,11 @@ def _describe(header: Header) -> dict[str, Any]:
     }
 
 
-def read(content: bytes, name: str) -> Capture:
-    """What `write` was given. `name` is how errors call the archive. Raises ArchiveDamaged."""
+def read(content: bytes, name: str, *, address: str | None = None) -> Capture:
+    """What `write` was given, or only the rows of one address. `name` is for errors. Raises ArchiveDamaged."""
+    wanted: Any = None if address is None else [("address", "=", address)]
     try:
-        table = pq.read_table(pa.BufferReader(content), use_threads=True)
+        table = pq.read_table(pa.BufferReader(content), filters=wanted)
         header = _read_header(table.schema.metadata or {}, name)
         return _decode(Whole(table), header)
     except (pa.ArrowException, OSError, LookupError, ValueError) as exc:

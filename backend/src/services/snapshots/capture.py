@@ -65,6 +65,11 @@ class PvColumns:
     def __len__(self) -> int:
         return len(self.names)
 
+    def tag_ids(self) -> list[int]:
+        """Every tag of the PVs, once, ascending."""
+        distinct = {id(refs): refs for refs in self.tags}  # many PVs share one tuple
+        return sorted({ref.id for refs in distinct.values() for ref in refs})
+
     def take(self, rows: Ints) -> PvColumns:
         """Some of the PVs, in the order of `rows`."""
         return PvColumns(

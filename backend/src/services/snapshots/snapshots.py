@@ -1,0 +1,244 @@
+"""Snapshots: taken, listed, read, marked and deleted. Comparison and history of one PV are in their own files."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from backend.src.core.clock import Clock
+from backend.src.core.errors import Unavailable
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.epics.address import Protocol
+from backend.src.infra.sql import SQL
+from backend.src.services.catalog import Inventory
+from backend.src.services.snapshots import archive, snapshot_rows
+from backend.src.services.snapshots.archive_store import ArchiveStore, Bucket, digest, key_of
+from backend.src.services.snapshots.capture import Capture
+from backend.src.services.snapshots.models import (
+    Snapshot,
+    SnapshotChanges,
+    SnapshotContents,
+    SnapshotDraft,
+    SnapshotFilter,
+    SnapshotPage,
+    SnapshotRequest,
+    selection_to_json,
+)
+from backend.src.services.snapshots.taking import CatalogColumns, Chosen, Inventories, LiveReadings, Reader, Taker
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[float, str], None]
+TABLES = ("snapshots", "snapshot_labels", "snapshot_tags")
+CLEANER = "snapshots: cleaner"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotOptions:
+    """machine: what archives call it; cache_bytes: decoded archives that are kept in memory."""
+
+    machine: str = ""
+    read_timeout_s: float = 2.0
+    cache_bytes: int = 268_435_456
+    clean_up_interval_s: float = 3600.0
+    orphan_age_s: float = 3600.0
+    default_protocol: Protocol = Protocol.CA
+
+
+def _silent(percent: float, message: str) -> None:
+    """Tells nobody."""
+
+
+class Snapshots:
+    """Values are in the bucket, all else in SQL. An archive is put before its row, and removed after it."""
+
+    def __init__(
+        self,
+        sql: SQL,
+        bucket: Bucket,
+        catalog: Inventories,
+        live: LiveReadings,
+        epics: Reader,
+        clock: Clock,
+        supervisor: Supervisor,
+        options: SnapshotOptions,
+    ) -> None:
+        self._sql = sql
+        self._archives = ArchiveStore(bucket, cache_bytes=options.cache_bytes)
+        self._catalog = catalog
+        self._clock = clock
+        self._supervisor = supervisor
+        self._options = options
+        self._taker = Taker(live, epics, clock, options.machine, options.read_timeout_s)
+        self._columns: CatalogColumns | None = None
+
+    async def start(self) -> None:
+        """Removes the archives that a crash left without a snapshot, now and every now and then."""
+        alone = self._sql.dialect == "sqlite"  # then nobody else can be between putting an archive and its row
+        await self.clean_up(older_than_s=0.0 if alone else self._options.orphan_age_s)
+        self._supervisor.start_loop(CLEANER, self._clean_for_ever)
+
+    async def stop(self) -> None:
+        """Stops the cleaner."""
+        await self._supervisor.stop(CLEANER)
+
+    async def ping(self) -> None:
+        """It works when SQL and the bucket do, which are asked by themselves."""
+
+    # ---- taking ----
+
+    async def check(self, request: SnapshotRequest) -> int:
+        """How many PVs it would hold. Raises Invalid for an empty selection and for unknown ids."""
+        inventory = await self._catalog.inventory()
+        return len(await asyncio.to_thread(inventory.select, request.selection))
+
+    async def create(self, request: SnapshotRequest, actor: str | None, progress: Progress = _silent) -> Snapshot:
+        """Takes a snapshot. Raises Invalid for an empty selection and for unknown ids, Unavailable."""
+        progress(0, "choosing PVs")
+        inventory = await self._catalog.inventory()
+        rows = await asyncio.to_thread(inventory.select, request.selection)
+        chosen = await asyncio.to_thread(self.columns(inventory).choose, rows)
+        progress(5, f"reading {len(chosen.slots)} channels of {len(chosen.pvs)} PVs")
+        capture = await self.take(chosen, request.draft.title, use_cache=request.use_cache)
+        progress(60, "writing the archive")
+        snapshot = await self.save(
+            capture, chosen.slots, request.draft, actor, selection=selection_to_json(request.selection)
+        )
+        progress(100, f"saved {len(chosen.pvs)} PVs")
+        return snapshot
+
+    def columns(self, inventory: Inventory) -> CatalogColumns:
+        """The inventory as captures take it, kept for the next time."""
+        if self._columns is None or self._columns.inventory is not inventory:
+            self._columns = CatalogColumns(inventory)
+        return self._columns
+
+    async def take(self, chosen: Chosen, title: str, *, use_cache: bool) -> Capture:
+        """The readings of these channels now."""
+        return self._taker.from_live(chosen, title) if use_cache else await self._taker.by_reading(chosen, title)
+
+    async def take_best(self, chosen: Chosen, title: str) -> Capture:
+        """From the live table while somebody keeps it true, else by reading every channel."""
+        return await self.take(chosen, title, use_cache=self._taker.live.fresh())
+
+    async def inventory(self) -> Inventory:
+        """The catalogue now."""
+        return await self._catalog.inventory()
+
+    async def save(
+        self,
+        capture: Capture,
+        slots: npt.ArrayLike,
+        draft: SnapshotDraft,
+        actor: str | None,
+        *,
+        selection: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Keeps a capture: first the archive, then the row that makes it known. slots: its channels, for searches."""
+        content = await asyncio.to_thread(archive.write, capture)
+        sha256 = await asyncio.to_thread(digest, content)
+        snapshot = _describe(capture, draft, actor, selection, size_bytes=len(content), sha256=sha256)
+        await self._archives.put(snapshot.archive_key, content)
+        held, tags = np.asarray(slots, np.int64), capture.pvs.tag_ids()
+        await self._sql.write(lambda db: snapshot_rows.add(db, snapshot, held, tags), touches=TABLES)
+        log.info("snapshot %s: %d PVs, %d bytes", snapshot.id, snapshot.pv_count, snapshot.size_bytes)
+        return snapshot
+
+    # ---- finding and reading ----
+
+    async def get(self, snapshot_id: str) -> Snapshot:
+        """Raises SnapshotNotFound."""
+        return await self._sql.read(lambda db: snapshot_rows.get(db, snapshot_id))
+
+    async def page(
+        self, narrowed: SnapshotFilter, *, after: tuple[datetime, str] | None = None, limit: int = 100
+    ) -> SnapshotPage:
+        """Newest first. Touches no archive. Raises Invalid for an impossible PV name."""
+        default = self._options.default_protocol
+        return await self._sql.read(lambda db: snapshot_rows.page(db, narrowed, default, after=after, limit=limit))
+
+    async def contents(self, snapshot_id: str) -> SnapshotContents:
+        """A snapshot with its values, verified. Raises SnapshotNotFound, ArchiveDamaged, Unavailable."""
+        snapshot = await self.get(snapshot_id)
+        return SnapshotContents(snapshot, await self._archives.load(snapshot))
+
+    async def archive(self, snapshot_id: str) -> tuple[Snapshot, bytes]:
+        """The Parquet file, verified. Raises SnapshotNotFound, ArchiveDamaged, Unavailable."""
+        snapshot = await self.get(snapshot_id)
+        return snapshot, await self._archives.fetch(snapshot)
+
+    async def channel(self, snapshot: Snapshot, address: str) -> Capture:
+        """What a snapshot has of one channel. Raises ArchiveDamaged, Unavailable."""
+        return await self._archives.load_channel(snapshot, address)
+
+    # ---- changing ----
+
+    async def update(self, snapshot_id: str, changes: SnapshotChanges) -> Snapshot:
+        """Changes what is said of it; never its values. Raises SnapshotNotFound."""
+        return await self._sql.write(lambda db: snapshot_rows.change(db, snapshot_id, changes), touches=TABLES)
+
+    async def delete(self, snapshot_id: str) -> None:
+        """Raises SnapshotNotFound, SnapshotGolden."""
+        key = await self._sql.write(lambda db: snapshot_rows.remove(db, snapshot_id), touches=TABLES)
+        try:
+            await self._archives.discard(key)
+        except Unavailable as away:  # nobody can see it any more: the cleaner has time
+            log.warning("the archive of deleted snapshot %s stays for now: %s", snapshot_id, away)
+
+    # ---- cleaning ----
+
+    async def clean_up(self, *, older_than_s: float) -> int:
+        """Removes the archives that belong to no snapshot; returns how many.
+
+        Younger ones may belong to a snapshot that is just being made.
+        """
+        # first the list, then the rows: whatever is put in between is not in the list
+        found = await self._archives.older_than(self._clock.now() - timedelta(seconds=older_than_s))
+        named = await self._sql.read(snapshot_rows.archive_keys)
+        orphans = [key for key in found if key not in named]
+        for key in orphans:
+            await self._archives.discard(key)
+        if orphans:
+            log.warning("removed %d archives without a snapshot", len(orphans))
+        return len(orphans)
+
+    async def _clean_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.clean_up_interval_s)
+            await self.clean_up(older_than_s=self._options.orphan_age_s)
+
+
+def _describe(
+    capture: Capture,
+    draft: SnapshotDraft,
+    actor: str | None,
+    selection: Mapping[str, Any] | None,
+    *,
+    size_bytes: int,
+    sha256: str,
+) -> Snapshot:
+    snapshot_id = secrets.token_hex(8)
+    return Snapshot(
+        id=snapshot_id,
+        title=draft.title,
+        description=draft.description,
+        labels=draft.labels,
+        golden=False,
+        source=capture.header.source.label,
+        created_at=capture.header.created_at,
+        created_by=actor,
+        selection=selection,
+        pv_count=len(capture.pvs),
+        counts=capture.counts,
+        archive_key=key_of(snapshot_id),
+        size_bytes=size_bytes,
+        sha256=sha256,
+    )
