@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.mariadb import mariadb
+from tests.servers.redis_server import redis_server
 from tests.servers.s3 import S3Server
 from tests.servers.soft_ioc import CLIENT_ENVIRONMENT, SoftIoc
+
+__all__ = ["mariadb", "redis_server"]
 
 # libca and PVAccess read these once a process, so before any test makes a context
 os.environ.update(CLIENT_ENVIRONMENT)

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.src.core.errors import StartFailed
 from backend.src.demonstration.catalogue import write_catalogue
 from backend.src.demonstration.layout import catalogue, points
-from backend.src.demonstration.process import DemonstrationMachine
+from tests.servers.machine import DemonstrationMachine
 
 CLIENT = """
 import asyncio, json, sys
@@ -79,7 +78,7 @@ def test_it_ends_within_a_second_and_leaves_no_process(tmp_path: Path) -> None:
 def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     starter = (
         "import pathlib, sys, time\n"
-        "from backend.src.demonstration.process import DemonstrationMachine\n"
+        "from tests.servers.machine import DemonstrationMachine\n"
         "machine = DemonstrationMachine(60, log=pathlib.Path(sys.argv[1]))\n"
         "machine.start()\n"
         "print(machine.environment['EPICS_CA_REPEATER_PORT'], flush=True)\n"
@@ -120,10 +119,9 @@ def children_of_the_machine(machine: DemonstrationMachine) -> list[int]:
     return processes_with(f"--repeater-port={machine.environment['EPICS_CA_REPEATER_PORT']}")
 
 
-def test_a_machine_that_cannot_start_says_where_to_read_why(tmp_path: Path) -> None:
-    with pytest.raises(StartFailed, match="did not start") as failure:
+def test_a_machine_that_cannot_start_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ERROR"):
         DemonstrationMachine(200, log=tmp_path / "machine.log", prefix='"').start()
-    assert str(tmp_path) in str(failure.value.remedy)
 
 
 @pytest.mark.parametrize("total", [1, 2, 60, 200, 5_000])

@@ -1,4 +1,4 @@
-"""The demonstration machine as a child process of whoever shows it."""
+"""The demonstration machine as a child process."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from backend.src.core.errors import StartFailed
-
+ROOT = Path(__file__).resolve().parents[2]
 STOP_TIMEOUT_S = 2.0
 
 
@@ -30,17 +29,16 @@ class DemonstrationMachine:
         self.environment: dict[str, str] = {}  # the EPICS_* variables of a client
 
     def start(self) -> None:
-        """Returns when every server of the machine answers. Raises StartFailed."""
+        """Returns when every server of the machine answers. Raises RuntimeError with its log."""
         with self._log.open("wb") as log:
-            # a process group of its own: Ctrl-C reaches it through us, after the server has let go of it
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, process_group=0
+                self._command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, process_group=0
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             self.stop()
-            raise StartFailed("the demonstration machine did not start", remedy=f"read {self._log}")
+            raise RuntimeError(f"the demonstration machine did not start:\n{self._log.read_text()}")
         self.environment = json.loads(line)["environment"]
 
     def stop(self) -> None:
