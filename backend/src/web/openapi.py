@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -35,7 +36,7 @@ def problem_responses(route: Route) -> dict[int | str, dict[str, Any]]:
         shape = shape_of(kind)
         responses[int(shape.status)] = {"description": shape.title, "content": _problem}
     if route.content is not None:
-        responses[int(route.status)] = {"description": "The content", "content": dict(route.content)}
+        responses[int(route.status)] = {"description": "The content", "content": _contents(route.content)}
     responses["default"] = {"description": "Any other problem", "content": _problem}
     return responses
 
@@ -45,8 +46,7 @@ def operation_extras(route: Route) -> dict[str, Any]:
     security = [{scheme: [scope.value]} for scope in route.access.value for scheme in SECURITY_SCHEMES]
     extras: dict[str, Any] = {"x-access": route.access.name, "security": security}
     if route.request_content is not None:
-        content = {media_type: {"schema": dict(schema)} for media_type, schema in route.request_content.items()}
-        extras["requestBody"] = {"required": True, "content": content}
+        extras["requestBody"] = {"required": True, "content": _contents(route.request_content)}
     return extras
 
 
@@ -59,6 +59,10 @@ def document(app: FastAPI) -> dict[str, Any]:
         components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def _contents(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {media_type: {"schema": dict(schema)} for media_type, schema in schemas.items()}
 
 
 def _implied(route: Route) -> tuple[type[LarderError], ...]:
