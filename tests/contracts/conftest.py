@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from backend.src.config.settings import CacheSettings
+from backend.src.config.settings import CacheSettings, SqlSettings
 from backend.src.infra.cache import Redis
-from tests.servers.mariadb import mariadb  # noqa: F401
-from tests.servers.redis_server import redis_server  # noqa: F401
+from backend.src.infra.sql import SQL, migrate
 
 
 @pytest.fixture(params=["embedded", "socket", "tcp"])
@@ -30,3 +30,22 @@ async def cache(cache_settings: CacheSettings) -> AsyncIterator[Redis]:
     await redis.start()
     yield redis
     await redis.stop()
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+async def sql_settings(request: pytest.FixtureRequest, tmp_path: Path) -> SqlSettings:
+    """An SQLite file, a database of MariaDB; migrated, with nothing in it."""
+    settings = SqlSettings(threads=4)
+    if request.param == "mariadb":
+        settings = request.getfixturevalue("mariadb").database()
+    await migrate(settings, tmp_path)
+    return settings
+
+
+@pytest.fixture
+async def sql(sql_settings: SqlSettings, tmp_path: Path) -> AsyncIterator[SQL]:
+    """A started SQL without a cache."""
+    sql: SQL = SQL.build(sql_settings, tmp_path)
+    await sql.start()
+    yield sql
+    await sql.stop()

@@ -58,7 +58,7 @@ class Redis(metaclass=FinalSingleton):
         try:
             await self.ping()
         except CacheUnavailable as error:
-            if isinstance(error.__cause__, AuthenticationError):
+            if _is_refused(error):
                 await self.stop()
                 raise StartFailed(
                     f"Redis {self._place} refuses the password", remedy="correct REDIS_PASSWORD"
@@ -101,7 +101,7 @@ class Redis(metaclass=FinalSingleton):
 
     async def mset(self, values: Mapping[str, bytes], ttl_s: float | None = None) -> None:
         """Sets all of them in one step."""
-        await self._guarded(lambda: self._set_all(values, ttl_s))
+        await self._guarded(lambda: self._set_all({key: (value, ttl_s) for key, value in values.items()}, {}))
 
     async def delete(self, *keys: str) -> int:
         """How many of them were there."""
@@ -130,6 +130,11 @@ class Redis(metaclass=FinalSingleton):
 
     # ---- what SQL's cache needs (infra/sql/row_cache.py) ----
 
+    @property
+    def server(self) -> str:
+        """The newest server known; a restart makes another of it."""
+        return self._identity.current
+
     async def look(self, key: str, tables: Collection[str]) -> Look:
         """The value, and of each table the newest generation written, as of one moment."""
         names = sorted(tables)
@@ -138,9 +143,9 @@ class Redis(metaclass=FinalSingleton):
         # after the answer: never an older server than the one that gave it
         return Look(self._identity.current, floors, value)
 
-    async def keep(self, values: Mapping[str, bytes], floors: Mapping[str, int], *, ttl_s: float) -> None:
-        """Raises each floor that lies lower, and sets the values, in one step."""
-        await self._guarded(lambda: self._set_all(values, ttl_s, floors))
+    async def keep(self, values: Mapping[str, tuple[bytes, float]], floors: Mapping[str, int]) -> None:
+        """Raises each floor that lies lower, and sets the values (each with its seconds to live), in one step."""
+        await self._guarded(lambda: self._set_all(values, floors))
 
     async def _look(self, key: str, tables: Sequence[str]) -> tuple[list[float | None], bytes | None]:
         async with self._open().pipeline(transaction=True) as pipe:
@@ -149,13 +154,11 @@ class Redis(metaclass=FinalSingleton):
             scores, value = await pipe.execute()
         return scores, value
 
-    async def _set_all(
-        self, values: Mapping[str, bytes], ttl_s: float | None, floors: Mapping[str, int] | None = None
-    ) -> None:
+    async def _set_all(self, values: Mapping[str, tuple[bytes, float | None]], floors: Mapping[str, int]) -> None:
         async with self._open().pipeline(transaction=True) as pipe:
             if floors:
                 pipe.zadd(self._key("generations"), dict(floors), gt=True)
-            for key, value in values.items():
+            for key, (value, ttl_s) in values.items():
                 pipe.set(self._key(key), value, px=_ms(ttl_s))
             await pipe.execute()
 
@@ -211,6 +214,12 @@ class Redis(metaclass=FinalSingleton):
             return
         log.info("Redis %s is back", self._place)
         self._away = None
+
+
+def _is_refused(error: BaseException) -> bool:
+    # the client wraps what happens while it connects
+    cause = error.__cause__
+    return isinstance(error, AuthenticationError) or (cause is not None and _is_refused(cause))
 
 
 def _ms(ttl_s: float | None) -> int | None:

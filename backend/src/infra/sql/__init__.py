@@ -2,6 +2,8 @@
 
 from backend.src.infra.sql.bulk import insert_rows
 from backend.src.infra.sql.row_cache import CacheKind, RowCache
+from backend.src.infra.sql.schema import migrate
 from backend.src.infra.sql.sql import SQL
+from backend.src.infra.sql.write_through import CachedQuery
 
-__all__ = ["SQL", "CacheKind", "RowCache", "insert_rows"]
+__all__ = ["SQL", "CacheKind", "CachedQuery", "RowCache", "insert_rows", "migrate"]

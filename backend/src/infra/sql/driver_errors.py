@@ -7,7 +7,7 @@ import sqlite3
 from sqlalchemy import exc
 
 from backend.src.config.settings import SqlSettings
-from backend.src.core.errors import Conflict, Invalid, LarderError, StartFailed, Unavailable
+from backend.src.core.errors import Conflict, Invalid, LarderError, Unavailable
 
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/ ; 1020 is MariaDB's "record has changed since last read"
 _DUPLICATE = {1062, 1586}
@@ -58,7 +58,7 @@ def is_worth_retrying(error: Exception) -> bool:
     """A deadlock, a lock that was not given in time: the same transaction may well pass the next time."""
     if not isinstance(error, exc.DBAPIError):
         return False
-    return _code(error) in (_SQLITE_TRY_AGAIN if _is_sqlite(error) else _TRY_AGAIN)
+    return not _is_sqlite(error) and _code(error) in _TRY_AGAIN  # SQLite has waited its busy_timeout already
 
 
 def translate(error: exc.SQLAlchemyError, settings: SqlSettings) -> LarderError | None:
@@ -119,12 +119,12 @@ def _away(settings: SqlSettings, cause: str) -> Unavailable:
     )
 
 
-def _denied(settings: SqlSettings, code: int) -> StartFailed:
+def _denied(settings: SqlSettings, code: int) -> Unavailable:
     who = f"user {settings.user!r} at {settings.host}:{settings.port}"
     if code == 1049:
-        return StartFailed(f"there is no database {settings.database!r} at {settings.host}:{settings.port}",
+        return Unavailable(f"there is no database {settings.database!r} at {settings.host}:{settings.port}",
                            remedy="create it, or correct DB_DATABASE")  # fmt: skip
     if code in (1044, 1142):
-        return StartFailed(f"the database refuses {settings.database!r} to {who}",
+        return Unavailable(f"the database refuses {settings.database!r} to {who}",
                            remedy="grant that user all rights on it, or correct DB_USER and DB_DATABASE")  # fmt: skip
-    return StartFailed(f"the database refuses {who}", remedy="correct DB_USER and DB_PASSWORD")
+    return Unavailable(f"the database refuses {who}", remedy="correct DB_USER and DB_PASSWORD")

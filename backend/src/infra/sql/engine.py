@@ -28,6 +28,7 @@ def make_engine(settings: SqlSettings, data_dir: Path) -> Engine:
 
 
 def _sqlite(settings: SqlSettings, data_dir: Path) -> Engine:
+    data_dir.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         URL.create("sqlite", database=str(data_dir / DATABASE_FILE)),
         pool_size=settings.threads + 1,  # the readers and the writer

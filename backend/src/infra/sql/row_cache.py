@@ -1,9 +1,8 @@
-"""What SQL asks of a cache; infra.cache's Redis does it. Any of it may raise Unavailable."""
+"""What SQL asks of a cache; infra.cache's Redis does it. Either may raise Unavailable."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -16,20 +15,31 @@ class CacheKind(StrEnum):
     AUTHENTICATION = "authentication"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Protocol):
     """One atomic look into the cache."""
 
-    server: str  # which server, since when: another after a restart
-    floors: Mapping[str, int]  # the newest generation written of each table; a table unknown to it is missing
-    value: bytes | None
+    @property
+    def server(self) -> str:
+        """The server that answered or a newer one; a restart makes another of it."""
+
+    @property
+    def floors(self) -> Mapping[str, int]:
+        """The newest generation of each table asked for; a table that it does not know is missing."""
+
+    @property
+    def value(self) -> bytes | None:
+        """None when it is not there."""
 
 
 class RowCache(Protocol):
-    """Values, and for each table the generation below which they are too old."""
+    """Values, and for each table the generation below which values are too old."""
+
+    @property
+    def server(self) -> str:
+        """The newest server known; never one newer than is running."""
 
     async def look(self, key: str, tables: Collection[str]) -> Look:
         """The value and the floors as of one moment."""
 
-    async def keep(self, values: Mapping[str, bytes], floors: Mapping[str, int], *, ttl_s: float) -> str:
-        """Raises each floor that lies lower, and sets the values, in one step. Returns which server did."""
+    async def keep(self, values: Mapping[str, tuple[bytes, float]], floors: Mapping[str, int]) -> None:
+        """Raises each floor that lies lower and sets the values (each with its seconds to live), in one step."""

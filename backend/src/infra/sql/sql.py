@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
-import logging
-import random
-import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, exc, text
+from sqlalchemy import Connection, text
 
 from backend.src.config.settings import SqlSettings
+from backend.src.core.clock import Clock, SystemClock
 from backend.src.core.errors import StartFailed, Unavailable
 from backend.src.core.final_singleton import FinalSingleton
-from backend.src.infra.sql.driver_errors import is_worth_retrying, translate
-from backend.src.infra.sql.engine import WRITING, make_engine
-from backend.src.infra.sql.migrations import HEAD
+from backend.src.infra.sql.codec import decode, encode
+from backend.src.infra.sql.engine import make_engine
+from backend.src.infra.sql.generations import raise_generations
 from backend.src.infra.sql.row_cache import CacheKind, RowCache
-
-log = logging.getLogger(__name__)
+from backend.src.infra.sql.schema import check_schema
+from backend.src.infra.sql.transactions import Transactions
+from backend.src.infra.sql.write_through import CachedQuery, WriteThrough
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
-
-ATTEMPTS = 6
-FIRST_PAUSE_S = 0.01
+Through = Callable[[T], Sequence[CachedQuery[Any]]]
 
 
 class SQL(metaclass=FinalSingleton):
     """The database. A function given to read or write may run more than once: it must do nothing but SQL."""
 
-    def __init__(self, settings: SqlSettings, data_dir: Path, row_cache: RowCache | None = None) -> None:
+    def __init__(
+        self, settings: SqlSettings, data_dir: Path, row_cache: RowCache | None = None, clock: Clock | None = None
+    ) -> None:
         self._settings = settings
         self._data_dir = data_dir
-        self._engine: Engine | None = None
+        self._transactions: Transactions | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._writers: ThreadPoolExecutor | None = None
+        # with no cache at all, another process that has one is behind by LEASE_S at most
+        self._through = WriteThrough(self.read, row_cache, settings, clock or SystemClock()) if row_cache else None
         self._ending: set[asyncio.Task[object]] = set()
 
     @property
@@ -48,15 +48,17 @@ class SQL(metaclass=FinalSingleton):
         return "sqlite" if self._settings.embedded else "mysql"
 
     async def start(self) -> None:
-        """Connects and checks the schema. Raises StartFailed with the remedy."""
-        if self._settings.embedded:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-        self._engine = make_engine(self._settings, self._data_dir)
+        """Connects; embedded, it also brings the schema to HEAD. Raises StartFailed with the remedy."""
+        transactions = Transactions(make_engine(self._settings, self._data_dir), self._settings)
+        self._transactions = transactions
         self._readers = ThreadPoolExecutor(self._settings.threads, "sql")
         # SQLite has one writer at a time: waiting for it in the queue of one thread costs nobody a connection
         self._writers = ThreadPoolExecutor(1, "sql-write") if self._settings.embedded else self._readers
+        loop = asyncio.get_running_loop()
         try:
-            await self._in_thread(self._writers, self._check_schema)
+            await loop.run_in_executor(
+                self._writers, lambda: check_schema(transactions, upgrade=self._settings.embedded)
+            )
         except Unavailable as error:
             await self.stop()
             raise StartFailed(error.message, remedy=error.remedy) from error
@@ -70,9 +72,9 @@ class SQL(metaclass=FinalSingleton):
         for threads in (self._writers, self._readers):
             if threads is not None:
                 await asyncio.to_thread(threads.shutdown)
-        if self._engine is not None:
-            self._engine.dispose()
-        self._engine = self._readers = self._writers = None
+        if self._transactions is not None:
+            self._transactions.engine.dispose()
+        self._transactions = self._readers = self._writers = None
 
     async def ping(self) -> None:
         """Asks the database for nothing. Raises Unavailable."""
@@ -80,19 +82,41 @@ class SQL(metaclass=FinalSingleton):
 
     async def read(self, work: Work[T]) -> T:
         """Runs `work` in a transaction that sees one state of the database. Raises Unavailable."""
-        return await self._in_thread(self._readers, lambda: self._transact(work, writing=False))
-
-    async def write(self, work: Work[T], *, touches: Collection[str] = ()) -> T:
-        """Runs `work` in a transaction and commits it; again after a deadlock, because it is the whole transaction.
-
-        Cancelling the caller does not cancel the transaction. Raises Conflict for a key that exists or a
-        reference that would break, Invalid for a value that does not fit, Unavailable.
-        """
-        return await self._to_the_end(self._in_thread(self._writers, lambda: self._transact(work, writing=True)))
+        return await self._run(self._readers, work, writing=False)
 
     async def cached(self, kind: CacheKind, key: str, tables: Collection[str], load: Work[T]) -> T:
-        """What `load` reads from `tables`, from the cache when it is as new as the last write to them."""
-        return await self.read(load)
+        """What `load` reads from `tables`: from the cache when it is as new as the last write that touched them.
+
+        The value comes back through codec.py, cached or not: tuples as lists. Raises what `load` raises, Unavailable.
+        """
+        query = CachedQuery(kind, key, tables, load)
+        if self._through is None:
+            return decode(await self.read(lambda connection: encode(load(connection))))  # type: ignore[no-any-return]
+        return await self._through.read(query)
+
+    async def write(self, work: Work[T], *, touches: Collection[str] = (), through: Through[T] | None = None) -> T:
+        """Runs `work` in a transaction and commits it; again after a deadlock, because it is the whole transaction.
+
+        No cached read that begins after this has returned sees older rows of the tables it `touches`; writers that
+        touch a common table follow one another. The queries that `through` makes of the result are asked in the same
+        transaction, and their answers put in the cache. Cancelling the caller does not cancel the transaction. Raises Conflict for a key
+        that exists or a reference that would break, Invalid for a value that does not fit, Unavailable.
+        """
+        return await self._to_the_end(self._write(work, frozenset(touches), through))
+
+    async def _write(self, work: Work[T], touches: Collection[str], through: Through[T] | None) -> T:
+        server = self._through.server if self._through else ""
+
+        def transaction(connection: Connection) -> tuple[T, Mapping[str, int], list[tuple[CachedQuery[Any], bytes]]]:
+            generations = raise_generations(connection, touches) if touches else {}
+            result = work(connection)
+            queries = through(result) if through else ()
+            return result, generations, [(query, encode(query.load(connection))) for query in queries]
+
+        result, generations, rows = await self._run(self._writers, transaction, writing=True)
+        if self._through is not None and touches:
+            await self._through.tell(server, generations, touches, rows)
+        return result
 
     async def _to_the_end(self, running: Awaitable[T]) -> T:
         task = asyncio.ensure_future(running)
@@ -100,64 +124,9 @@ class SQL(metaclass=FinalSingleton):
         task.add_done_callback(self._ending.discard)
         return await asyncio.shield(task)
 
-    async def _in_thread(self, threads: ThreadPoolExecutor | None, call: Callable[[], T]) -> T:
-        if threads is None:
+    async def _run(self, threads: ThreadPoolExecutor | None, work: Work[T], *, writing: bool) -> T:
+        transactions = self._transactions
+        if threads is None or transactions is None:
             raise Unavailable("the database is not open", remedy="start SQL before using it")
-        return await asyncio.get_running_loop().run_in_executor(threads, call)
-
-    # ---- in a thread ----
-
-    def _transact(self, work: Work[T], *, writing: bool) -> T:
-        pause_s = FIRST_PAUSE_S
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return self._attempt(work, writing=writing)
-            except exc.SQLAlchemyError as error:
-                if attempt < ATTEMPTS and self._may_repeat(error, writing=writing):
-                    log.info("transaction repeated (attempt %d): %s", attempt, error)
-                    time.sleep(pause_s * (0.5 + random.random()))
-                    pause_s *= 2
-                    continue
-                translated = translate(error, self._settings)
-                if translated is None:
-                    raise
-                raise translated from error
-        raise AssertionError("unreachable")
-
-    def _attempt(self, work: Work[T], *, writing: bool) -> T:
-        assert self._engine is not None
-        with self._engine.connect() as connection:
-            if writing:
-                connection.execution_options(**{WRITING: True})
-            with connection.begin():
-                return work(connection)
-
-    def _may_repeat(self, error: exc.SQLAlchemyError, *, writing: bool) -> bool:
-        # a lost connection: a read may be asked again; a write may have been committed
-        lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
-        return is_worth_retrying(error) or (lost and not writing)
-
-    def _check_schema(self) -> None:
-        current = self._transact(_revision, writing=False)
-        if current == HEAD:
-            return
-        if current is not None and current > HEAD:
-            raise StartFailed(f"the database has schema {current}, newer than {HEAD}", remedy="use a newer Larder")
-        if not self._settings.embedded:
-            raise StartFailed(
-                f"the database has schema {current or 'none'}, this Larder needs {HEAD}",
-                remedy="run `python -m backend.src migrate`",
-            )
-        _upgrade(self._engine)
-
-
-def _revision(connection: Connection) -> str | None:
-    if not connection.dialect.has_table(connection, "alembic_version"):
-        return None
-    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return revision
-
-
-def _upgrade(engine: Engine | None) -> None:
-    # loaded on need: Alembic costs a third of a second, and a start with the schema at head does without
-    importlib.import_module("backend.src.infra.sql.migrate").upgrade_to_head(engine)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, lambda: transactions.run(work, writing=writing))
