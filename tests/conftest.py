@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.mariadb import mariadb
+from tests.servers.pva_server import PvaServer
 from tests.servers.redis_server import redis_server
 from tests.servers.s3 import S3Server
 from tests.servers.soft_ioc import CLIENT_ENVIRONMENT, SoftIoc
@@ -36,4 +37,11 @@ def own_ioc() -> Iterator[SoftIoc]:
 def s3_server() -> Iterator[S3Server]:
     """An S3 server; its `settings` name a new bucket each time."""
     with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pva_server() -> Iterator[PvaServer]:
+    """What only PVAccess can carry."""
+    with PvaServer() as server:
         yield server

@@ -5,7 +5,8 @@
     DOUBLE FLOAT LONG SHORT CHAR UCHAR USHORT ULONG INT64 UINT64   scalars; those below LONG are fields, see FIELDS
     ENUM BOOL STRING STRING:EMPTY STRING:UTF8 STRING:LATIN1        ENUM has four states, STRING:UTF8 39 bytes
     LSO LSI                                                        long strings of up to 300 characters: read NAME.VAL$
-    WF:<FTVL> WF:<FTVL>:ONE WF:<FTVL>:EMPTY WF:<FTVL>:MANY         for every FTVL, of 3, 1, 0 and 1000 elements
+    WF:<FTVL> WF:<FTVL>:ONE WF:<FTVL>:EMPTY WF:<FTVL>:MANY         for every FTVL, of 3, 1, 0 and 1000 elements;
+                                                                   QSRV has no arrays of enums: those by CA alone
     TEXT                                                           a char waveform that holds a long string
     META                                                           every limit, unit "mA", precision 3, an alarm
     ALARM                                                          writable, LOLO -10, LOW -5, HIGH 5, HIHI 10

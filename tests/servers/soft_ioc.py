@@ -41,6 +41,16 @@ _free_places = list(reversed(_places))
 CLIENT_ENVIRONMENT: Mapping[str, str] = client_environment(_places)
 
 
+def borrow_place() -> IocPorts:
+    """Ports that no other server of this process uses."""
+    return _free_places.pop()
+
+
+def give_back_place(ports: IocPorts) -> None:
+    """They may be used again."""
+    _free_places.append(ports)
+
+
 class IocDied(RuntimeError):
     """The IOC ended before it was ready; the message holds what it wrote."""
 
@@ -95,7 +105,7 @@ class SoftIoc:
         return client_settings()
 
     def __enter__(self) -> Self:
-        self._ports = _free_places.pop()
+        self._ports = borrow_place()
         self._folder = tempfile.TemporaryDirectory(prefix="soft-ioc-")
         folder = Path(self._folder.name)
         (folder / "records.db").write_text(self._text, encoding="utf-8", errors="surrogateescape")
@@ -111,7 +121,7 @@ class SoftIoc:
             self._folder.cleanup()
             self._folder = None
         if self._ports is not None:
-            _free_places.append(self._ports)
+            give_back_place(self._ports)
             self._ports = None
 
     def _start(self) -> None:
