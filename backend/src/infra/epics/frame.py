@@ -139,7 +139,7 @@ class Frame:
     @property
     def connected(self) -> npt.NDArray[np.bool_]:
         """bool[n]"""
-        return (self.rows["flags"] & Flag.CONNECTED) != 0
+        return np.asarray((self.rows["flags"] & np.uint8(Flag.CONNECTED)) != 0)
 
 
 def empty_frame(n: int) -> Frame:
