@@ -35,7 +35,7 @@ def own_ioc() -> Iterator[SoftIoc]:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    """An S3 server; its `settings` name a new bucket each time."""
+    """An S3 server; `settings()` names a new bucket each time."""
     with S3Server() as server:
         yield server
 

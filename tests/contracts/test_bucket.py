@@ -28,7 +28,7 @@ MEGABYTE = 2**20
 
 @pytest.fixture(params=["folder", "s3"])
 async def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bucket]:
-    chosen = BucketSettings() if request.param == "folder" else request.getfixturevalue("s3_server").settings
+    chosen = BucketSettings() if request.param == "folder" else request.getfixturevalue("s3_server").settings()
     made: Bucket = Bucket.build(chosen, tmp_path)
     await made.start()
     yield made
@@ -191,7 +191,7 @@ async def test_a_url_fetches_the_object_where_there_is_one(bucket: Bucket) -> No
 
 @pytest.fixture(scope="module")
 def s3_bucket_settings(s3_server: S3Server) -> BucketSettings:
-    return s3_server.settings
+    return s3_server.settings()
 
 
 SEGMENT = st.text(
@@ -293,7 +293,7 @@ async def failure_of(wrong: BucketSettings, data_dir: Path) -> StartFailed:
 
 
 def changed(server: S3Server, **wrong: object) -> BucketSettings:
-    right = server.settings
+    right = server.settings()
     fields = {name: getattr(right, name) for name in ("host", "port", "user", "password", "name", "timeout_s")}
     return BucketSettings(**{**fields, **wrong})
 
@@ -343,7 +343,7 @@ async def test_a_folder_that_cannot_be_made_names_its_setting(tmp_path: Path) ->
 
 async def test_a_server_that_dies_is_unavailable_and_is_found_again(tmp_path: Path) -> None:
     with S3Server() as server:
-        bucket: Bucket = Bucket.build(server.settings, tmp_path)
+        bucket: Bucket = Bucket.build(server.settings(), tmp_path)
         await bucket.start()
         await bucket.put("kept", b"x")
         server.kill()

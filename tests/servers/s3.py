@@ -1,7 +1,7 @@
 """A real S3 server on loopback: `rclone serve s3` over a temporary folder, signature v4.
 
 with S3Server() as server:
-    settings = server.settings          # BucketSettings of a bucket that is not there yet
+    settings = server.settings()        # BucketSettings of a bucket that is not there yet
     server.kill(); server.restart()
 """
 
@@ -33,22 +33,12 @@ class S3Server:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def settings(self) -> BucketSettings:
-        """A bucket under a random name, which nobody has made."""
+    def settings(self, name: str | None = None) -> BucketSettings:
+        """A bucket of that name, or one of a random name that nobody has made."""
         return BucketSettings(
             host=self.host, port=self.port, user=self.user, password=Secret(self.password),
-            name=f"larder-{secrets.token_hex(4)}", timeout_s=5.0,
+            name=name or f"larder-{secrets.token_hex(4)}", timeout_s=5.0,
         )  # fmt: skip
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables of a server process that shall use it."""
-        settings = self.settings
-        return {
-            "BUCKET_HOST": settings.host, "BUCKET_PORT": str(settings.port), "BUCKET_NAME": settings.name,
-            "BUCKET_USER": settings.user, "BUCKET_PASSWORD": settings.password.reveal(),
-        }  # fmt: skip
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="s3-")
