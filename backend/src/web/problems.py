@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from backend.src.core import errors as tree
 from backend.src.web.boilerplates import Boilerplates
@@ -99,7 +100,7 @@ def render_http(request: Request, error: HTTPException) -> Response:
         detail=str(error.detail),
         instance=request.url.path,
         request_id=request_id_of(request.scope),
-        headers=error.headers,
+        headers=_allowed(request) if status is HttpCodes.METHOD_NOT_ALLOWED else error.headers,
     )
 
 
@@ -123,6 +124,13 @@ async def _validation(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return render_http(request, error)
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """Every method of this path (RFC 9110, 15.5.6); the framework names those of one route."""
+    path = request.scope["path"]
+    fitting = [route for route in request.app.routes if isinstance(route, Route) and route.path_regex.match(path)]
+    return {"Allow": ", ".join(sorted({method for route in fitting for method in route.methods or ()}))}
 
 
 def _plain(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import Protocol
 
 from backend.src.core.errors import Unavailable
+from backend.src.infra.cache import Gap
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ class PubSub(Protocol):
     async def publish(self, channel: str, message: bytes) -> object:
         """Tells whoever listens. Raises Unavailable."""
 
-    def subscribe(self, channel: str) -> AsyncIterator[bytes | None]:
-        """Messages as they come, for ever; None for a gap in which some may have been lost."""
+    def subscribe(self, channel: str) -> AsyncGenerator[bytes | Gap, None]:
+        """Messages as they come, for ever; GAP where some may have been lost."""
 
 
 async def tell(pubsub: PubSub, hint: Hint, job_id: str) -> None:
@@ -41,9 +42,9 @@ async def tell(pubsub: PubSub, hint: Hint, job_id: str) -> None:
         log.warning("others will hear late that job %s is %s: %s", job_id, hint.value, away)
 
 
-def parse(message: bytes | None) -> tuple[Hint, str] | None:
+def parse(message: bytes | Gap) -> tuple[Hint, str] | None:
     """None for a gap, and for what another version may have sent."""
-    if message is None:
+    if isinstance(message, Gap):
         return None
     try:
         hint, job_id = json.loads(message)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from backend.src.config.settings import JobSettings
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Conflict, TimedOut
 from backend.src.core.supervisor import Supervisor
+from backend.src.infra.cache import Gap
 from backend.src.infra.sql import SQL
 from backend.src.services.jobs import job_rows
 from backend.src.services.jobs.context import Handler
@@ -159,6 +161,11 @@ class Jobs:
         self._look_again(job_id)
         await self._tell(Hint.ENDED, job_id)
 
+    def _look_everywhere(self) -> None:
+        self._worker.wake()
+        for job_id in self._watched:
+            self._look_again(job_id)
+
     def _look_again(self, job_id: str) -> None:
         for event in self._watched.get(job_id, ()):
             event.set()
@@ -174,11 +181,16 @@ class Jobs:
 
     async def _listen_for_ever(self) -> None:
         assert self._pubsub is not None
-        async for message in self._pubsub.subscribe(CHANNEL):
-            self._heed(message)
+        async with aclosing(self._pubsub.subscribe(CHANNEL)) as messages:
+            async for message in messages:
+                self._heed(message)
 
-    def _heed(self, message: bytes | None) -> None:
-        hint, job_id = parse(message) or (Hint.CREATED, "")
+    def _heed(self, message: bytes | Gap) -> None:
+        understood = parse(message)
+        if understood is None:
+            self._look_everywhere()
+            return
+        hint, job_id = understood
         match hint:
             case Hint.CREATED:
                 self._worker.wake()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from backend.src.config.settings import JobSettings, SqlSettings
 from backend.src.core.clock import SystemClock
 from backend.src.core.supervisor import Supervisor
+from backend.src.infra.cache import Gap
 from backend.src.infra.sql import SQL
 from backend.src.services.jobs import Jobs
 
@@ -20,7 +21,7 @@ class NoPubSub:
     async def publish(self, channel: str, message: bytes) -> object:
         raise AssertionError("published although alone")
 
-    def subscribe(self, channel: str) -> AsyncIterator[bytes | None]:
+    def subscribe(self, channel: str) -> AsyncGenerator[bytes | Gap, None]:
         raise AssertionError("subscribed although alone")
 
 

@@ -84,7 +84,7 @@ async def test_ones_own_jobs_are_left_alone(sql: SQL, clock: ManualClock, runnin
     assert await reaper(sql, clock, alone=True).check_once([running], {}) == []
 
 
-async def test_a_killed_process_of_this_host_is_known_dead() -> None:
+def test_a_killed_process_of_this_host_is_known_dead() -> None:
     here = WorkerIdentity.own()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         other = replace(here, pid=process.pid, number="b")

@@ -1,0 +1,72 @@
+"""Routes are collected, frozen, injected: once, in this order, without duplicates."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import FastAPI
+
+from backend.src.config.settings import ServerSettings
+from backend.src.core.errors import Conflict
+from backend.src.web.access import Access, Gate
+from backend.src.web.endpoint_manager import EndpointManager
+from backend.src.web.path_manager import PathManager
+from backend.src.web.routes import Route
+from tests.unit.web.conftest import KnownKeys, client_of, make_app
+from tests.unit.web.sample import Sample
+
+GATE = Gate(KnownKeys(), socket_timeout_s=1)
+
+
+async def handler() -> None:
+    """Nothing."""
+
+
+def test_a_second_route_of_the_same_shape_is_refused() -> None:
+    paths = PathManager()
+    paths.add_path("GET", "/a/{id}", handler, access=Access.READ)
+    paths.add_path("POST", "/a/{id}", handler, access=Access.READ)
+    with pytest.raises(Conflict):
+        paths.add_path("GET", "/a/{other}", handler, access=Access.READ)
+
+
+def test_access_has_no_default() -> None:
+    with pytest.raises(TypeError):
+        Route("GET", "/a", handler)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        PathManager().add_path("GET", "/a", handler)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(("method", "path"), [("get", "/a"), ("FETCH", "/a"), ("GET", "a")])
+def test_nonsense_is_refused_where_it_is_written(method: str, path: str) -> None:
+    with pytest.raises(ValueError):
+        Route(method, path, handler, access=Access.READ)
+
+
+def test_the_order_is_collect_freeze_inject() -> None:
+    paths, app = PathManager(), FastAPI()
+    paths.add_path("GET", "/a", handler, access=Access.READ)
+    with pytest.raises(Conflict):
+        paths.inject(app, GATE, ServerSettings())
+    paths.freeze()
+    with pytest.raises(Conflict):
+        paths.add_path("GET", "/b", handler, access=Access.READ)
+    paths.inject(app, GATE, ServerSettings())
+    with pytest.raises(Conflict):
+        paths.inject(app, GATE, ServerSettings())
+
+
+def test_what_was_collected_can_be_looked_at() -> None:
+    paths = PathManager()
+    EndpointManager((Sample,)).collect(paths)
+    assert paths.frozen
+    assert {(route.method, route.path, route.access) for route in paths.routes()} == {
+        (route.method, route.path, route.access) for route in Sample().routes()
+    }
+    assert [route.path for route in paths.open_routes()] == ["/open"]
+
+
+async def test_a_fixed_path_is_not_swallowed_by_a_parameter() -> None:
+    """Sample lists /things/{thing_id} before /things/newest."""
+    async with client_of(make_app(Sample())) as client:
+        answer = await client.get("/things/newest", params={"tags[]": ["a", "b"]})
+        assert answer.json() == {"theName": "newest", "keptBy": "a,b"}
