@@ -61,6 +61,8 @@ class Listener:
             http="httptools",
             ws="websockets-sansio",
             ws_max_size=self._settings.streaming.max_message_bytes,
+            # deflating a message of megabytes would hold up the event loop, and with it everybody else
+            ws_per_message_deflate=False,
             access_log=False,
             log_config=None,
             log_level="warning",
@@ -70,10 +72,18 @@ class Listener:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves the signals to RuntimeControl."""
+    """Leaves the signals to RuntimeControl, and half-closed connections behind."""
 
     def capture_signals(self) -> Any:
         return _Nothing()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # a client that left without reading keeps its connection half closed, and uvicorn's own shutdown trips over it
+        for connection in self.server_state.connections:
+            if connection.transport.is_closing():
+                connection.transport.abort()
+        await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
 
 class _Nothing:

@@ -1,0 +1,126 @@
+"""The watchdog's judgement, without EPICS."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from backend.src.config.settings import MonitorSettings, Settings
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.epics.frame import Frame, Interned, ValueType, empty_meta
+from backend.src.services.live import LiveTable
+from backend.src.services.monitoring import Watchdog
+from backend.src.services.monitoring.watchdog import same_readings
+from tests.manual_clock import ManualClock
+from tests.unit.services.catalogue import FixedCatalog, inventory_of
+from tests.unit.services.monitoring.machine import FakeMachine
+from tests.unit.services.readings import batch
+
+
+class Bench:
+    """Three channels, watched: A and B are there, GONE is not."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.machine = FakeMachine({"A": 1.0, "B": 2.0})
+        self.live = LiveTable(self.clock, stale_after_s=3.0)
+        self.live.track([1, 2, 3])
+        inventory = inventory_of("A", "B", "GONE")
+        self.machine.monitor(list(inventory.address_of.items()), [])
+        self.live.apply(self.machine.drain())
+        self.live.beat()
+        settings = Settings(monitor=MonitorSettings(drain_interval_s=0.001))
+        self.watchdog = Watchdog(self.machine, self.live, FixedCatalog(inventory), Supervisor(), self.clock, settings)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+async def test_what_agrees_is_confirmed_however_quiet_it_was(bench: Bench) -> None:
+    bench.clock.advance(1e6)
+    bench.live.beat()
+    audit = await bench.watchdog.check_once()
+    assert (audit.checked, audit.confirmed, audit.differing, audit.unanswered, audit.absent) == (3, 2, 0, 0, 1)
+    assert bench.live.confirmed_ns([1])[0] == bench.clock.time_ns()
+    assert bench.live.stale([1, 2]).tolist() == [False, False]
+    assert bench.machine.resubscribed == []
+
+
+async def test_what_differs_twice_is_stale_and_subscribed_again(bench: Bench) -> None:
+    bench.machine.values["A"] = 9.0
+    audit = await bench.watchdog.check_once()
+    assert (audit.differing, audit.confirmed) == (1, 1)
+    assert bench.machine.reads[1] == ("A",), "only what is in doubt is read again"
+    assert bench.live.stale([1, 2]).tolist() == [True, False]
+    assert bench.machine.resubscribed == [1]
+    bench.live.apply(bench.machine.drain())
+    assert bench.live.stale([1]).tolist() == [False]
+
+
+async def test_an_update_that_was_on_its_way_is_no_difference(bench: Bench) -> None:
+    bench.machine.values["A"] = 9.0
+    bench.machine.tell(1)
+
+    async def drain_soon() -> None:
+        await asyncio.sleep(0)
+        bench.live.apply(bench.machine.drain())
+
+    _, audit = await asyncio.gather(drain_soon(), bench.watchdog.check_once())
+    assert audit.differing == 0
+    assert bench.machine.resubscribed == []
+
+
+async def test_a_connected_channel_that_does_not_answer_is_doubted_but_not_declared_disconnected(bench: Bench) -> None:
+    bench.machine.silent.add("B")
+    audit = await bench.watchdog.check_once()
+    assert audit.unanswered == 1
+    assert bench.live.frame([2]).connected[0], "who is connected, the protocol says"
+    assert bench.live.stale([2])[0]
+    bench.machine.silent.clear()
+    assert (await bench.watchdog.check_once()).confirmed == 2
+    assert not bench.live.stale([2])[0]
+
+
+async def test_a_channel_that_the_monitor_missed_is_subscribed_again(bench: Bench) -> None:
+    bench.machine.values["GONE"] = 3.0
+    audit = await bench.watchdog.check_once()
+    assert audit.differing == 1
+    bench.live.apply(bench.machine.drain())
+    assert bench.live.frame([3]).value(0) == 3.0
+
+
+async def test_two_audits_do_not_run_at_once(bench: Bench) -> None:
+    await asyncio.gather(bench.watchdog.check_once(), bench.watchdog.check_once())
+    assert bench.watchdog.checks == 2
+
+
+def frame_of(value: object, kind: ValueType = ValueType.DOUBLE, **fields: int) -> Frame:
+    made = batch({0: value}, kind, **fields)
+    return Frame(made.rows, empty_meta(1), made.objects, Interned())
+
+
+@pytest.mark.parametrize("value", [1.0, np.nan, "text", ["a", "b"], np.array([1.0, np.nan]), np.array([1, 2])])
+def test_a_reading_is_the_same_as_itself_whenever_it_was_made(value: object) -> None:
+    assert same_readings(frame_of(value), frame_of(value, time_ns=1)).tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (frame_of(1.0), frame_of(1.1)),
+        (frame_of(1.0), frame_of(np.nan)),
+        (frame_of(1.0), frame_of(1, ValueType.LONG)),
+        (frame_of(1.0), frame_of(1.0, severity=1)),
+        (frame_of(1.0), frame_of(1.0, status=3)),
+        (frame_of("a"), frame_of("b")),
+        (frame_of(["a"]), frame_of(["a", "b"])),
+        (frame_of(np.array([1.0])), frame_of(np.array([2.0]))),
+        (frame_of(np.array([1.0])), frame_of(1.0)),
+    ],
+)
+def test_what_differs_in_type_length_alarm_or_value_is_not_the_same(one: Frame, other: Frame) -> None:
+    assert same_readings(one, other).tolist() == [False]
