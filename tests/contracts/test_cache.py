@@ -93,8 +93,8 @@ async def test_of_many_who_ask_at_once_one_gets_the_lease(cache: Redis) -> None:
 
 
 async def test_floors_only_rise(cache: Redis) -> None:
-    await cache.keep({"row": b"v"}, {"pvs": 7}, ttl_s=60)
-    await cache.keep({}, {"pvs": 3, "tags": 1}, ttl_s=60)
+    await cache.keep({"row": (b"v", 60)}, {"pvs": 7})
+    await cache.keep({}, {"pvs": 3, "tags": 1})
     look = await cache.look("row", ["tags", "pvs", "unknown"])
     assert look.floors == {"pvs": 7, "tags": 1}
     assert look.value == b"v"

@@ -99,8 +99,9 @@ class SQL(metaclass=FinalSingleton):
 
         No cached read that begins after this has returned sees older rows of the tables it `touches`; writers that
         touch a common table follow one another. The queries that `through` makes of the result are asked in the same
-        transaction, and their answers put in the cache. Cancelling the caller does not cancel the transaction. Raises Conflict for a key
-        that exists or a reference that would break, Invalid for a value that does not fit, Unavailable.
+        transaction, and their answers put in the cache. Cancelling the caller does not cancel the transaction.
+        Raises Conflict for a key that exists or a reference that would break, Invalid for a value that does not fit,
+        Unavailable.
         """
         return await self._to_the_end(self._write(work, frozenset(touches), through))
 
