@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import pkgutil
 import re
-import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import Enum
@@ -20,8 +18,8 @@ from typing import Any
 from backend.src.__main__ import COMMANDS
 from backend.src.config.loading import environment_names, options
 from backend.src.config.settings import Secret, Settings
-from backend.src.web import endpoints
-from backend.src.web.path_manager import PathManager
+from backend.src.core.runtime_manager import RuntimeManager
+from backend.src.server import Server
 from backend.src.web.routes import Route
 
 DOCS = Path(__file__).parent
@@ -80,21 +78,11 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def collected_routes() -> tuple[Route, ...]:
-    """The routes of every endpoint, in the order of PathManager."""
-    paths = PathManager()
-    for module in pkgutil.iter_modules(endpoints.__path__):
-        members = vars(importlib.import_module(f"{endpoints.__name__}.{module.name}"))
-        for name, kind in members.items():
-            if name.endswith("Endpoint") and kind.__module__ == members["__name__"]:
-                paths.add(*kind(*_services(kind)).routes())
-    return paths.routes()
-
-
-def _services(endpoint: type) -> list[Any]:
-    """Settings as they are by default, nothing for the rest: no endpoint asks a service for its routes."""
-    hints = typing.get_type_hints(endpoint.__init__)  # type: ignore[misc]
-    hints.pop("return", None)
-    return [kind() if getattr(kind, "__module__", "") == Settings.__module__ else None for kind in hints.values()]
+    """The routes of a server with every service; nothing is opened for it."""
+    try:
+        return Server(Settings()).paths.routes()
+    finally:
+        RuntimeManager.reset()
 
 
 def _access(route: Route) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.src.__main__ import COMMANDS
+from backend.src.services.restore.models import Result, Verdict
 from docs.generate import filled
 
 ROOT = Path(__file__).parents[2]
@@ -90,3 +91,8 @@ def anchors(document: Path) -> set[str]:
     """As GitHub makes them from headings."""
     words = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in _heading.findall(text_of(document)))
     return {heading.replace(" ", "-") for heading in words}
+
+
+@pytest.mark.parametrize("code", [*Verdict, *Result])
+def test_every_verdict_and_result_of_a_restore_is_explained(code: str) -> None:
+    assert f"`{code}`" in text_of(ROOT / "docs" / "explanation" / "safety.md")
