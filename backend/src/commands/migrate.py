@@ -1,0 +1,32 @@
+"""`larder migrate`: the database's schema, brought up to date."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from backend.src.commands.configuration import add_configuration, read_settings
+from backend.src.commands.printing import print_json, stdout
+from backend.src.core.data_folder import DataFolder
+from backend.src.infra.sql import migrate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds --config and --json."""
+    add_configuration(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Migrates; does nothing when the schema is up to date."""
+    settings = read_settings(options)
+    DataFolder(settings.server.data_dir).make()
+    before, after = asyncio.run(migrate(settings.sql, settings.server.data_dir))
+    where = settings.sql.host or settings.server.data_dir
+    if options.json:
+        print_json({"database": str(where), "before": before, "after": after})
+    elif before == after:
+        stdout.print(f"the database ({where}) is up to date: {after}")
+    else:
+        stdout.print(f"the database ({where}) went from {before or 'nothing'} to {after}")
+    return 0

@@ -1,0 +1,181 @@
+"""Server: the composition root, and the only file that sees everything.
+
+It says how each service is made (deferred, in RuntimeManager), which of them the process's role runs and in which
+order they start, and which endpoints it answers.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from backend.src.config.settings import Role, Settings
+from backend.src.core.clock import SystemClock
+from backend.src.core.lifecycle import Service
+from backend.src.core.runtime_control import RuntimeControl
+from backend.src.core.runtime_manager import RuntimeManager
+from backend.src.core.server_management import ServerManagement, Step
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.bucket import Bucket
+from backend.src.infra.cache import Redis
+from backend.src.infra.epics import Epics, Protocol
+from backend.src.infra.sql import SQL
+from backend.src.services.accounts import Accounts
+from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
+from backend.src.services.health import Health
+from backend.src.services.jobs import Jobs
+from backend.src.services.live import LiveNames, LiveTable
+from backend.src.services.monitoring import Circuits, DirectAccess, Leadership, PVMonitor, Watchdog
+from backend.src.services.snapshots import SnapshotOptions, Snapshots
+from backend.src.services.streaming import SubscriptionRegistry
+from backend.src.web.app import build_app
+from backend.src.web.endpoint_manager import EndpointManager
+from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
+from backend.src.web.endpoints.health import HealthEndpoint
+from backend.src.web.endpoints.jobs import JobsEndpoint
+from backend.src.web.endpoints.live import LiveEndpoint
+from backend.src.web.endpoints.live_socket import LiveSocketEndpoint
+from backend.src.web.endpoints.pv_import import PvImportEndpoint
+from backend.src.web.endpoints.pvs import PvsEndpoint
+from backend.src.web.endpoints.tags import TagsEndpoint
+from backend.src.web.metrics import LarderMetrics
+from backend.src.web.path_manager import PathManager
+
+get = RuntimeManager.get
+
+# What each role starts, in this order; it stops in reverse. Everything else is made when first asked for.
+INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics)
+STARTED: dict[Role, tuple[type, ...]] = {
+    Role.ALL: (*INFRASTRUCTURE, Accounts, PVMonitor, Watchdog, Snapshots, Jobs, SubscriptionRegistry),
+    Role.API: (*INFRASTRUCTURE, Accounts, PVMonitor, Snapshots, Jobs, SubscriptionRegistry),
+    Role.MONITOR: (*INFRASTRUCTURE, Accounts, PVMonitor, Watchdog),
+    Role.WORKER: (*INFRASTRUCTURE, Accounts, PVMonitor, Snapshots, Jobs),
+}
+WORKING = (Role.ALL, Role.WORKER)
+MONITORING = (Role.ALL, Role.MONITOR)
+
+
+class Server:
+    """One process of Larder. Building it opens nothing; `running()` starts and stops it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.control = RuntimeControl()
+        self.paths = PathManager()
+        _register(settings)
+        if settings.server.role in WORKING:
+            get(Snapshots)
+        EndpointManager(_endpoints(settings)).collect(self.paths)
+        self.app = build_app(settings, self.paths, get(Accounts), self._lifespan)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The services of this role, in start order."""
+        return tuple(Step(key.__name__, get(key)) for key in STARTED[self.settings.server.role])
+
+    @property
+    def dependencies(self) -> tuple[Step, ...]:
+        """The servers outside this process, each of which can be started and pinged alone."""
+        return tuple(Step(key.__name__, get(key)) for key in INFRASTRUCTURE)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Started inside, stopped after. Raises StartFailed; what had started is stopped again."""
+        async with self.app.router.lifespan_context(self.app):
+            yield
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        limits = self.settings.server
+        management = ServerManagement(
+            self.steps, start_timeout_s=limits.start_timeout_s, stop_timeout_s=limits.stop_timeout_s
+        )
+        try:
+            await management.start()
+            yield
+        finally:
+            await management.stop()
+            await get(Supervisor).stop()
+            RuntimeManager.reset()
+
+
+def _register(settings: Settings) -> None:
+    """Says how everything is made. Nothing is made yet."""
+    register, clock, folder = RuntimeManager.register, SystemClock(), settings.server.data_dir
+    protocol = Protocol(settings.epics.default_protocol)
+    register(Supervisor)
+    register(Redis, settings.cache)
+    register(SQL, factory=lambda: SQL.build(settings.sql, folder, get(Redis), clock))
+    register(Bucket, settings.bucket, folder)
+    register(Epics, settings.epics)
+    register(Accounts, factory=lambda: Accounts(get(SQL), clock, get(Supervisor), settings.server.secret_key))
+    register(Catalog, factory=lambda: Catalog(get(SQL), RedisNotifier(get(Redis)), clock, protocol))
+    register(TagCatalog, factory=lambda: TagCatalog(get(Catalog).store))
+    register(LiveTable, factory=lambda: LiveTable(clock, stale_after_s=settings.monitor.stale_after_s))
+    register(LiveNames)
+    register(Circuits, clock, settings.monitor)
+    register(DirectAccess, factory=lambda: DirectAccess(get(Epics), get(Circuits), settings.epics))
+    register(Leadership, factory=lambda: _leadership(settings, clock))
+    register(PVMonitor, factory=lambda: PVMonitor(
+        get(Epics), get(LiveTable), get(Catalog), get(Leadership), get(Supervisor), clock, settings.monitor))
+    register(Watchdog, factory=lambda: Watchdog(
+        get(Epics), get(LiveTable), get(Catalog), get(Supervisor), clock, settings))
+    register(SubscriptionRegistry, factory=lambda: SubscriptionRegistry(get(LiveTable), settings.streaming))
+    register(Jobs, factory=lambda: Jobs(get(SQL), get(Redis), clock, get(Supervisor), settings.jobs))
+    register(Snapshots, factory=lambda: _snapshots(settings, clock, protocol))
+    register(Health, factory=lambda: _health(settings, clock))
+    register(LarderMetrics, factory=lambda: LarderMetrics(
+        get(LiveTable), get(PVMonitor), get(SubscriptionRegistry), get(Circuits)))
+
+
+def _leadership(settings: Settings, clock: SystemClock) -> Leadership:
+    """One monitor leads among processes that share a Redis; a process with its own is alone."""
+    shared = not settings.cache.embedded and settings.server.role in MONITORING
+    ttl_s = settings.monitor.lease_ttl_s
+    return Leadership(get(Redis).lease("monitor", ttl_s) if shared else None, clock, ttl_s=ttl_s)
+
+
+def _snapshots(settings: Settings, clock: SystemClock, protocol: Protocol) -> Snapshots:
+    options = SnapshotOptions(
+        machine=socket.gethostname(), read_timeout_s=settings.epics.read_timeout_s, default_protocol=protocol
+    )
+    return Snapshots(
+        get(SQL), get(Bucket), get(Catalog), get(LiveTable), get(Epics), clock, get(Supervisor), options
+    )
+
+
+def _health(settings: Settings, clock: SystemClock) -> Health:
+    names = {Redis: "cache", SQL: "sql", Bucket: "bucket", Epics: "epics", PVMonitor: "monitor"}
+    watched: dict[str, Service] = {
+        name: get(key) for key, name in names.items() if key in STARTED[settings.server.role]
+    }
+    return Health(watched, get(LiveTable), get(LiveNames), get(Catalog), clock)
+
+
+def _endpoints(settings: Settings) -> tuple[Callable[[], Any], ...]:
+    """How each group of routes is made."""
+    common: tuple[Callable[[], Any], ...] = (lambda: _health_endpoint(settings),)
+    if settings.server.role in (Role.MONITOR, Role.WORKER):
+        return common
+    live, catalog, names = get(LiveTable), get(Catalog), get(LiveNames)
+    return (
+        *common,
+        lambda: ApiKeysEndpoint(get(Accounts)),
+        lambda: PvsEndpoint(catalog, live, names),
+        lambda: PvImportEndpoint(catalog),
+        lambda: TagsEndpoint(get(TagCatalog)),
+        lambda: LiveEndpoint(live, names, catalog, get(DirectAccess), settings.epics),
+        lambda: LiveSocketEndpoint(
+            get(SubscriptionRegistry), live, names, catalog, get(Accounts), SystemClock(), settings.streaming
+        ),
+        lambda: JobsEndpoint(get(Jobs)),
+    )
+
+
+def _health_endpoint(settings: Settings) -> HealthEndpoint:
+    watchdog = get(Watchdog) if settings.server.role in MONITORING else None
+    return HealthEndpoint(get(Health), get(Circuits), get(PVMonitor), watchdog, get(Epics), get(LarderMetrics))
