@@ -110,7 +110,7 @@ class Served:
 
     def connect(self, key: str | None = "reader", **options: Any) -> connect:
         headers = {"X-API-Key": key} if key else {}
-        return connect(self.url, additional_headers=headers, max_size=None, **options)
+        return connect(self.url, additional_headers=headers, **{"max_size": None, "close_timeout": 0.5, **options})
 
     def connect_deaf(self) -> connect:
         """A client that takes a message or two and then reads only when it is asked to."""
