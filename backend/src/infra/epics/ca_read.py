@@ -16,7 +16,7 @@ from backend.src.infra.epics import dbr, libca
 from backend.src.infra.epics.ca_channels import Channel
 from backend.src.infra.epics.ca_metadata import by_native
 from backend.src.infra.epics.ca_thread import ChannelAccess
-from backend.src.infra.epics.frame import Flag, Frame, Rows, empty_frame
+from backend.src.infra.epics.frame import Flag, Frame, Rows, ValueType, empty_frame
 from backend.src.infra.epics.sync_group import SyncGroup
 
 
@@ -141,6 +141,7 @@ class BulkRead:
         read = (rows["flags"] & Flag.CONNECTED) != 0
         rows["received_ns"][read] = time.time_ns()
         rows["flags"][~read] &= np.uint8(~Flag.METADATA & 0xFF)
+        rows["flags"][read & (rows["type"] == ValueType.STRING)] |= np.uint8(Flag.METADATA)  # there is none to read
         writable = [bool(channel.connected and libca.write_access(channel.chid)) for channel in self._places]
         rows["flags"][read & np.array(writable, bool)] |= np.uint8(Flag.WRITABLE)
 

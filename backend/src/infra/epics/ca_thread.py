@@ -69,8 +69,6 @@ class ChannelAccess:
         self._next_token = 1
         self._on_reply = libca.EventHandler(self._queue_reply)
         self._on_done = libca.EventHandler(self._queue_done)
-        self._on_exception = libca.ExceptionHandler(_log_exception)
-        self._on_print = libca.PrintHandler(_log_print)
 
     @property
     def running(self) -> bool:
@@ -182,8 +180,7 @@ class ChannelAccess:
     def _run(self, ready: queue.SimpleQueue[int]) -> None:
         status = libca.context_create(libca.PREEMPTIVE)
         if status == libca.ECA_NORMAL:
-            libca.add_exception_event(self._on_exception, None)
-            libca.replace_printf_handler(self._on_print)
+            install_handlers()
         ready.put(status)
         if status == libca.ECA_NORMAL:
             self._turn_until_stopped()
@@ -257,3 +254,13 @@ def _log_exception(arguments: libca.ExceptionArguments) -> None:
 def _log_print(template: bytes, _arguments: int) -> int:
     log.debug("libca: %s", template.decode(errors="replace").strip())
     return 0
+
+
+_on_exception = libca.ExceptionHandler(_log_exception)
+_on_print = libca.PrintHandler(_log_print)
+
+
+def install_handlers() -> None:
+    """Sends what libca would print to the log, for the context of the calling thread."""
+    libca.add_exception_event(_on_exception, None)
+    libca.replace_printf_handler(_on_print)

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from p4p.client.raw import Context, Disconnected, Finished
+from p4p import logLevelError
+from p4p.client.raw import Context, Disconnected, Finished, set_debug
 
 from backend.src.config.settings import EpicsSettings
 from backend.src.core.errors import Unavailable
@@ -96,6 +97,7 @@ class PvAccess:
             if not self._running:
                 raise Unavailable("PVAccess does not run")
             if self._context is None:
+                set_debug("pvxs.*", logLevelError)  # it would warn of a refused channel every second
                 self._context = Context("pva", conf=pva_environment(self._settings), useenv=False, nt=False)
             return self._context
 

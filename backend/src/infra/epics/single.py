@@ -1,6 +1,7 @@
 """One PV at a time, in the caller's event loop: aioca for Channel Access, p4p for PVAccess.
 
 aioca keeps a context of its own, so a reading made here does not depend on the one that the monitors use.
+That context would print each lost connection to standard error: it gets our handlers instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from backend.src.infra.epics import dbr
 from backend.src.infra.epics.address import PvAddress
+from backend.src.infra.epics.ca_thread import install_handlers
 from backend.src.infra.epics.frame import Flag, Frame, PvValue, ValueType
 from backend.src.infra.epics.outcomes import ReadFailed, Reading
 
@@ -27,6 +29,7 @@ async def read_ca(address: PvAddress, timeout_s: float) -> Reading | ReadFailed:
         aioca.caget(address.name, datatype=kind, format=aioca.FORMAT_TIME, timeout=timeout_s, throw=False),
         aioca.caget(address.name, format=aioca.FORMAT_CTRL, count=1, timeout=timeout_s, throw=False),
     )
+    install_handlers()  # into the context of this thread, which is aioca's
     if not value.ok:
         return ReadFailed(address, str(value))
     return _reading(address, value, control if control.ok else None, long_string=long_string)
