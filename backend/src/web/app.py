@@ -22,6 +22,7 @@ from backend.src.web.crash_border import CrashBorder
 from backend.src.web.large_json import orjson_response
 from backend.src.web.path_manager import PathManager
 from backend.src.web.request_id import RequestIds
+from backend.src.web.route_index import index_routes
 from backend.src.web.server_header import ServerHeaders
 
 VERSION = "0.1.0"
@@ -50,6 +51,7 @@ def build_app(
     app.add_exception_handler(SocketRefused, _nothing_left)
     paths.inject(app, Gate(accounts, socket_timeout_s=settings.streaming.auth_timeout_s), settings.server)
     app.add_route("/openapi.json", _openapi, include_in_schema=False)
+    index_routes(app)
     return app
 
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,6 +16,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL, CacheKind
 from backend.src.services.accounts import api_keys
 from backend.src.services.accounts.api_keys import ApiKey
+from backend.src.services.accounts.key_memory import KeyMemory, KnownKey
 from backend.src.services.accounts.local_token import read_local_token
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
 from backend.src.services.accounts.tokens import hash_of, looks_like_token, new_token, same_hash
@@ -36,6 +36,9 @@ class Accounts:
         self._supervisor = supervisor
         self._secret_key = secret_key
         self._used: dict[int, datetime] = {}
+        # SQLite's folder has one server: whatever revokes a key goes through delete_key below
+        self._alone = sql.dialect == "sqlite"
+        self._memory = KeyMemory()
 
     async def start(self) -> None:
         """Begins to note when keys are used."""
@@ -69,15 +72,14 @@ class Accounts:
     async def authenticate(self, token: str) -> Principal:
         """The program whose key this is. Raises Unauthenticated; expiry is checked on every use."""
         token_hash = hash_of(token)
-        record = await self._record(token_hash) if looks_like_token(token) else None
-        if record is None or not same_hash(record["token_hash"], token_hash):
+        key = await self._known_key(token_hash) if looks_like_token(token) else None
+        if key is None or not same_hash(key.token_hash, token_hash):
             raise Unauthenticated("the API key is not known, or was revoked")
         now = self._clock.now()
-        if record["expires_at"] is not None and record["expires_at"] <= now:
+        if key.expires_at is not None and key.expires_at <= now:
             raise Unauthenticated("the API key has expired", remedy="ask for a new one")
-        self._used[record["id"]] = now
-        scopes = frozenset(Scope(scope) for scope in record["scopes"])
-        return Principal(PrincipalKind.KEY, str(record["id"]), record["app_name"], scopes)
+        self._used[key.id] = now
+        return key.principal
 
     async def authenticate_bearer(self, token: str) -> Principal:
         """The operator whose local token this is. Raises Unauthenticated."""
@@ -96,9 +98,11 @@ class Accounts:
         if by.kind is PrincipalKind.KEY and by.id == str(key_id) and not force:
             raise Conflict("this is the key that you are using", remedy="add force=true if you mean it")
         now = self._clock.now()
-        return await self._sql.write(
+        key = await self._sql.write(
             lambda connection: api_keys.deactivate_key(connection, key_id, now), touches=api_keys.TABLES
         )
+        self._memory.forget()
+        return key
 
     async def note_use_once(self) -> None:
         """Writes when keys were last used, all in one transaction; the cached rows stay good."""
@@ -111,10 +115,18 @@ class Accounts:
             await asyncio.sleep(NOTE_USE_EVERY_S)
             await self.note_use_once()
 
-    async def _record(self, token_hash: str) -> dict[str, Any] | None:
-        return await self._sql.cached(
+    async def _known_key(self, token_hash: str) -> KnownKey | None:
+        known = self._memory.recall(token_hash)
+        if known is not None:
+            return known
+        moment = self._memory.moment
+        record = await self._sql.cached(
             CacheKind.AUTHENTICATION,
             token_hash,
             api_keys.TABLES,
             lambda connection: api_keys.find_by_hash(connection, token_hash),
         )
+        known = None if record is None else KnownKey.of(record)
+        if self._alone and known is not None:
+            self._memory.remember(token_hash, known, since=moment)
+        return known
