@@ -148,19 +148,20 @@ def heartbeat_answer(beat: Heartbeat) -> HeartbeatAnswer:
     )
 
 
-def ready_answer(readiness: Readiness) -> ReadyAnswer:
-    """All dependencies."""
+def ready_answer(readiness: Readiness, *, causes: bool) -> ReadyAnswer:
+    """All dependencies; with what is wrong and what to do about it when `causes`."""
     return ReadyAnswer(
         status=readiness.condition.value,
         degraded=",".join(readiness.degraded) or None,
-        dependencies={one.name: _dependency(one) for one in readiness.dependencies},
+        dependencies={one.name: _dependency(one, causes=causes) for one in readiness.dependencies},
     )
 
 
-def _dependency(one: Dependency) -> DependencyAnswer:
+def _dependency(one: Dependency, *, causes: bool) -> DependencyAnswer:
     state = "up" if one.up else "down"
     latency_ms = round(one.latency_ms, 3)
-    return DependencyAnswer(state=state, needed=one.needed, latency_ms=latency_ms, error=one.error, remedy=one.remedy)
+    error, remedy = (one.error, one.remedy) if causes else (None, None)
+    return DependencyAnswer(state=state, needed=one.needed, latency_ms=latency_ms, error=error, remedy=remedy)
 
 
 def summary_answer(summary: Summary, watchdog: Watchdog | None, epics: dict[str, Any]) -> SummaryAnswer:

@@ -70,8 +70,9 @@ class HealthEndpoint:
         away, absent = (Unavailable,), (NotFound,)
         return (
             Route("GET", "/health/live", self.live, access=free, summary="The process answers", tags=TAGS),
-            Route("GET", "/health/ready", self.ready, access=read, summary="What it depends on", tags=TAGS,
+            Route("GET", "/health/ready", self.ready, access=free, summary="Whether it can answer requests", tags=TAGS,
                   response_model=ReadyAnswer, errors=away),
+            Route("GET", f"{BASE}/dependencies", self.dependencies, access=read, summary="What it depends on", tags=TAGS),
             Route("GET", "/metrics", self.prometheus, access=read, summary="For Prometheus", tags=TAGS, content=text),
             Route("GET", f"{BASE}/heartbeat", self.heartbeat, access=free, summary="Is the monitor alive", tags=TAGS),
             Route("GET", f"{BASE}/summary", self.summary, access=read, summary="In a few numbers", tags=TAGS),
@@ -99,7 +100,13 @@ class HealthEndpoint:
         readiness = await self._health.readiness()
         away = readiness.condition is Condition.UNAVAILABLE
         status = HttpCodes.SERVICE_UNAVAILABLE if away else HttpCodes.OK
-        return Response(ready_answer(readiness).model_dump_json(), status, media_type="application/json")
+        # open, because who starts and balances processes holds no key: so it names states, and no host or cause
+        answer = ready_answer(readiness, causes=False)
+        return Response(answer.model_dump_json(), status, media_type="application/json")
+
+    async def dependencies(self) -> ReadyAnswer:
+        """Every server that this one needs: state, latency, and the cause and remedy of what is wrong."""
+        return ready_answer(await self._health.readiness(), causes=True)
 
     async def prometheus(self) -> Response:
         """The exposition format."""
