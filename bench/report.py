@@ -1,0 +1,98 @@
+"""The figures as text and as a page of the documentation."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.figures import PAIRS, TARGETS, Samples
+
+MICROSECOND = 1e-6
+TARGET_PVS = 40_000  # what the targets are for
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was run."""
+
+    pvs: int
+    dead: int
+    rounds: int
+    servers: str
+    peak_bytes: int
+
+
+def page(run: Run, samples: Samples) -> str:
+    """A page of Markdown."""
+    return "\n".join((*_head(run), *_figures(run, samples), "", *_beside_aioca(samples), ""))
+
+
+def _head(run: Run) -> Iterator[str]:
+    yield "# Performance"
+    yield ""
+    yield (
+        f"Written by `make bench`: {run.pvs:,} PVs of one soft IOC on loopback, {run.servers}, {run.rounds} rounds; "
+        f"medians, with the least and the most in brackets. {_machine()}. "
+        f"The server's peak memory was {run.peak_bytes / 2**20:.0f} MB."
+    )
+    yield ""
+    yield (
+        "Every restore was verified by an independent client (aioca). Such figures depend on the machine and on what "
+        "else it does; the ratios below, of two programs in the same run, less so."
+    )
+    yield ""
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def _figures(run: Run, samples: Samples) -> Iterator[str]:
+    yield "| work | took | at most | Squirrel |"
+    yield "|---|---|---|---|"
+    for work, target in TARGETS.items():
+        if work not in samples:
+            continue
+        values = samples.of(work)
+        took = f"{_time(samples.median(work))} ({_time(min(values))} - {_time(max(values))})"
+        at_most = _time(target.at_most_s) if target.at_most_s and run.pvs == TARGET_PVS else "-"
+        squirrel = _time(target.squirrel_s) if target.squirrel_s and run.pvs == TARGET_PVS else "-"
+        yield f"| {work} | {took} | {at_most} | {squirrel} |"
+    yield ""
+    yield f"Dead means {run.dead} addresses that nobody serves, in a list of the same length."
+    yield "Squirrel's figures are of the same work on a machine with two cores."
+
+
+def _beside_aioca(samples: Samples) -> Iterator[str]:
+    yield "## Beside plain aioca"
+    yield ""
+    yield "| work | Larder | aioca | ratio |"
+    yield "|---|---|---|---|"
+    for title, ours, theirs in PAIRS:
+        if ours in samples and theirs in samples:
+            us, them = samples.median(ours), samples.median(theirs)
+            yield f"| {title} | {_time(us)} | {_time(them)} | {them / us:.1f} |"
+    yield ""
+    yield "Larder's side holds more than aioca's: a snapshot is archived and recorded; a restore plans, saves what it"
+    yield "overwrites and reads every value back; the live table keeps time, alarm and connection of each PV."
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1000 * MICROSECOND:
+        return f"{seconds / MICROSECOND:.2g} µs"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s"
+
+
+def misses(run: Run, samples: Samples) -> list[str]:
+    """The figures that are above what they shall be at most."""
+    if run.pvs != TARGET_PVS:
+        return []
+    return [
+        f"{work}: {_time(samples.median(work))} instead of {_time(target.at_most_s)}"
+        for work, target in TARGETS.items()
+        if target.at_most_s and work in samples and samples.median(work) > target.at_most_s
+    ]
