@@ -27,12 +27,14 @@ async def test_liveness_and_heartbeat_are_open(bench: Bench) -> None:
 
 
 async def test_readiness_names_what_is_away(bench: Bench) -> None:
-    ready = await bench.ask("GET", "/health/ready")
+    ready = await bench.ask("GET", "/health/ready", "")
     assert (ready.status_code, ready.json()["status"], ready.json()["degraded"]) == (200, "ready", None)
     bench.cache.away = True
     ready = await bench.ask("GET", "/health/ready")
     assert (ready.status_code, ready.json()["status"], ready.json()["degraded"]) == (200, "degraded", "cache")
     cache = ready.json()["dependencies"]["cache"]
+    assert (cache["state"], cache["error"], cache["remedy"]) == ("down", None, None), "an open route tells no causes"
+    cache = (await bench.ask("GET", "/v1/health/dependencies")).json()["dependencies"]["cache"]
     assert (cache["state"], cache["error"], cache["remedy"]) == ("down", "it is away", "start it")
     bench.sql.away = True
     ready = await bench.ask("GET", "/health/ready")

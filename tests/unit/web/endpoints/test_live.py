@@ -147,7 +147,7 @@ async def test_nonsense_is_refused(bench: Bench, method: str, path: str, body: A
         ("POST", "/v1/health/watchdog/check", "read"),
         ("POST", "/v1/health/circuits/X/open", "restore"),
         ("GET", "/metrics", "write"),
-        ("GET", "/health/ready", "write"),
+        ("GET", "/v1/health/dependencies", "write"),
     ],
 )
 async def test_every_route_asks_for_its_own_right(bench: Bench, method: str, path: str, scope: str) -> None:
