@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,13 @@ def distinct_lists(flat: npt.NDArray[Any], lengths: npt.NDArray[Any]) -> tuple[l
     numbers: dict[bytes, int] = {}
     codes = [numbers.setdefault(raw[start:end], len(numbers)) for start, end in zip([0, *ends], ends, strict=False)]
     return [np.frombuffer(stretch, flat.dtype).tolist() for stretch in numbers], codes
+
+
+class Columns(Protocol):
+    """Columns by name, each in one piece."""
+
+    def column(self, name: str) -> Column:
+        """One column. Raises KeyError."""
 
 
 class Whole:

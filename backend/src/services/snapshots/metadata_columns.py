@@ -10,9 +10,9 @@ from backend.src.infra.epics.frame import LIMITS, Flag, Frame, Interned, Rows, V
 from backend.src.services.snapshots.arrow import (
     SHARED_TEXT,
     Column,
+    Columns,
     Kind,
     Mask,
-    Whole,
     bools,
     column,
     distinct_lists,
@@ -74,7 +74,7 @@ def _encode_choices(interned: Interned, choices: npt.NDArray[np.int32]) -> Colum
     return lists.take(column(inverse, absent=choices == 0))
 
 
-def decode(table: Whole, rows: Rows, meta: Rows) -> Interned:
+def decode(table: Columns, rows: Rows, meta: Rows) -> Interned:
     """Fills meta and the METADATA flag of n rows; gives the texts that it points to."""
     interned = Interned()
     meta["units"], known = _decode_units(table.column("units"), interned)

@@ -8,7 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from backend.src.services.catalog.models import TagRef
-from backend.src.services.snapshots.arrow import SHARED_TEXT, Column, Kind, Whole, bools, column, distinct_lists, texts
+from backend.src.services.snapshots.arrow import (
+    SHARED_TEXT,
+    Column,
+    Columns,
+    Kind,
+    bools,
+    column,
+    distinct_lists,
+    texts,
+)
 from backend.src.services.snapshots.capture import Ints, PvColumns, pick
 
 TAG = pa.struct([("id", pa.int64()), ("name", pa.string()), ("group_id", pa.int64()), ("group_name", pa.string())])
@@ -60,7 +69,7 @@ def _tag_row(ref: TagRef) -> dict[str, Any]:
     return {"id": ref.id, "name": ref.name, "group_id": ref.group_id, "group_name": ref.group_name}
 
 
-def decode(table: Whole) -> tuple[PvColumns, Ints]:
+def decode(table: Columns) -> tuple[PvColumns, Ints]:
     """The PVs and, for each row, which of them it belongs to."""
     ids: Ints = table.column("pv_id").to_numpy()
     first = np.ones(len(ids), np.bool_)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from backend.src.infra.epics.frame import Flag, Frame, PvValue, Rows, ValueType
-from backend.src.services.snapshots.arrow import Column, Kind, Whole, bools, column, spread
+from backend.src.services.snapshots.arrow import Column, Columns, Kind, bools, column, spread
 
 FLOATING = (ValueType.DOUBLE, ValueType.FLOAT)
 UNSIGNED = (ValueType.UINT64,)
@@ -140,7 +140,7 @@ _ENCODERS: dict[str, Callable[[int, dict[int, PvValue], Kind], Column]] = {
 }
 
 
-def decode(table: Whole, rows: Rows) -> dict[int, PvValue]:
+def decode(table: Columns, rows: Rows) -> dict[int, PvValue]:
     """Fills value, count and the OBJECT flag of n rows whose type is set; gives their objects."""
     _decode_scalars(table, rows)
     objects: dict[int, PvValue] = {}
@@ -154,7 +154,7 @@ def decode(table: Whole, rows: Rows) -> dict[int, PvValue]:
     return objects
 
 
-def _decode_scalars(table: Whole, rows: Rows) -> None:
+def _decode_scalars(table: Columns, rows: Rows) -> None:
     for name, dtype in (("value_double", np.float64), ("value_int64", np.int64), ("value_uint64", np.uint64)):
         found = table.column(name)
         if found.null_count < len(found):

@@ -47,7 +47,7 @@ class Stand:
     bucket: Bucket
     catalog: FixedCatalog
     live: LiveTable
-    machine: Machine
+    machine: Any
     clock: ManualClock
     supervisor: Supervisor
     snapshots: Snapshots
@@ -74,9 +74,9 @@ class Stand:
 
 
 @contextlib.asynccontextmanager
-async def stand_of(folder: Path, inventory: Inventory) -> AsyncIterator[Stand]:
+async def stand_of(folder: Path, inventory: Inventory, machine: Any = None) -> AsyncIterator[Stand]:
     """Everything started, the monitor alive, the channels known to SQL."""
-    clock, supervisor, machine = ManualClock(), Supervisor(), Machine()
+    clock, supervisor, machine = ManualClock(), Supervisor(), machine or Machine()
     sql = SQL.build(SqlSettings(), folder, None)
     bucket = Bucket.build(BucketSettings(), folder)
     catalog, live = FixedCatalog(inventory), LiveTable(clock, stale_after_s=3.0)

@@ -111,7 +111,7 @@ async def test_lists_are_newest_first_and_paged_without_gaps(stand: Stand) -> No
         after = page.next_after
         if after is None:
             break
-    whole = [snapshot for snapshot in (await stand.snapshots.page(SnapshotFilter())).snapshots]
+    whole = (await stand.snapshots.page(SnapshotFilter())).snapshots
     assert found == [snapshot.id for snapshot in whole]
     assert sorted(found) == sorted(made)
     assert [s.created_at for s in whole] == sorted((s.created_at for s in whole), reverse=True)
