@@ -45,6 +45,7 @@ class Redis(metaclass=FinalSingleton):
         self._client: Client | None = None
         self._patient: Client | None = None
         self._away: str | None = None
+        self._lost = asyncio.Event()
 
     # ---- lifecycle ----
 
@@ -55,6 +56,7 @@ class Redis(metaclass=FinalSingleton):
         self._patient = (
             self._client if self._settings.embedded else make_client(self._settings, self._identity, patient=True)
         )
+        self._supervisor.start_loop("cache probe", self._probe)
         try:
             await self.ping()
         except CacheUnavailable as error:
@@ -195,11 +197,12 @@ class Redis(metaclass=FinalSingleton):
     def _note_away(self, cause: str) -> None:
         if self._away is None:
             log.warning("Redis %s is away: %s", self._place, cause)
-            self._away = cause
-            self._supervisor.start_task("cache probe", self._probe)
+        self._away = cause
+        self._lost.set()
 
     async def _probe(self) -> None:
-        while self._away is not None:
+        while True:
+            await self._lost.wait()
             await asyncio.sleep(PROBE_INTERVAL_S)
             await self.probe_once()
 
@@ -212,8 +215,10 @@ class Redis(metaclass=FinalSingleton):
         except (RedisError, TimeoutError, OSError) as error:
             self._away = str(error) or f"no answer in {self._settings.timeout_s:g} s"
             return
-        log.info("Redis %s is back", self._place)
+        if self._away is not None:
+            log.info("Redis %s is back", self._place)
         self._away = None
+        self._lost.clear()
 
 
 def _is_refused(error: BaseException) -> bool:
