@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
@@ -39,10 +41,18 @@ class Session:
         self._client: httpx.Client | None = None
         self.peak_bytes = 0
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.larder.__exit__(kind, error, trace)  # stops it where it still runs
+
     @property
     def api(self) -> Api:
         """A client with the key of the bench."""
-        if self._client is None or self._client.base_url != self.larder.url:
+        if self._client is None:
             headers = {"X-API-Key": self._token}
             self._client = httpx.Client(base_url=self.larder.url, headers=headers, timeout=JOB_TIMEOUT_S)
         return Api(self._client)
@@ -51,6 +61,7 @@ class Session:
         """Times the start as `work`."""
         with self.samples.time(work):
             self.larder.start()
+        self._client = None  # it answers at another port now
 
     def stop(self) -> None:
         """Times the shutdown."""
@@ -117,21 +128,21 @@ class Session:
 
 def whole_round(ioc: SoftIoc, folder: Path, environment: Mapping[str, str], samples: Samples) -> int:
     """Everything once, on an empty data folder. Returns the server's peak memory in bytes."""
-    session = Session(folder, environment, samples)
     count = len(ioc.names)
-    session.start(Work.START)
-    session.make_key()
-    session.import_list(ioc.names)
-    session.await_live(count)
-    session.stop()
-    with samples.time(Work.LIVE):
-        session.start(Work.START_FULL)
+    with Session(folder, environment, samples) as session:
+        session.start(Work.START)
+        session.make_key()
+        session.import_list(ioc.names)
         session.await_live(count)
-    saved = _save_and_read(session, samples, count)
-    with AiocaClient(ioc.names, ioc.environment) as aioca:
-        _change_and_restore(session, samples, aioca, saved)
-    session.stop()
-    return session.peak_bytes
+        session.stop()
+        with samples.time(Work.LIVE):
+            session.start(Work.START_FULL)
+            session.await_live(count)
+        saved = _save_and_read(session, samples, count)
+        with AiocaClient(ioc.names, ioc.environment) as aioca:
+            _change_and_restore(session, samples, aioca, saved)
+        session.stop()
+        return session.peak_bytes
 
 
 def _save_and_read(session: Session, samples: Samples, count: int) -> str:
@@ -167,25 +178,20 @@ def _change_and_restore(session: Session, samples: Samples, aioca: AiocaClient, 
 
 def round_with_dead(ioc: SoftIoc, dead: int, folder: Path, environment: Mapping[str, str], samples: Samples) -> None:
     """A list of as many addresses, of which `dead` are served by nobody."""
-    session = Session(folder, environment, Samples())
     alive = ioc.names[: len(ioc.names) - dead]
-    session.start(Work.START)
-    session.make_key()
-    session.import_list([*alive, *(ioc.pv(f"DEAD:{number}") for number in range(dead))])
-    session.await_live(len(alive))
-    session.samples = samples
-    for _ in range(REPEATS):
-        saved = session.snapshot(Work.SNAPSHOT_DEAD, use_cache=False)
-        _expect(saved["counts"]["disconnected"] == dead, f"a snapshot with {dead} dead PVs holds {saved['counts']}")
-    with AiocaClient(alive, ioc.environment) as aioca:
-        aioca.connect()
-        _, before = aioca.read()
-        aioca.write([value + 0.5 for value in before])
-        outcomes = session.restore(Work.RESTORE_DEAD, saved["id"])
-        _expect(aioca.read()[1] == before, "the PVs that are there did not come back")
+    with _watching(folder, environment, [*alive, *(ioc.pv(f"DEAD:{n}") for n in range(dead))], len(alive)) as session:
+        session.samples = samples
+        for _ in range(REPEATS):
+            saved = session.snapshot(Work.SNAPSHOT_DEAD, use_cache=False)
+            _expect(saved["counts"]["disconnected"] == dead, f"with {dead} dead PVs it holds {saved['counts']}")
+        with AiocaClient(alive, ioc.environment) as aioca:
+            aioca.connect()
+            _, before = aioca.read()
+            aioca.write([value + 0.5 for value in before])
+            outcomes = session.restore(Work.RESTORE_DEAD, saved["id"])
+            _expect(aioca.read()[1] == before, "the PVs that are there did not come back")
     named = {outcome["pvName"] for outcome in outcomes["outcomes"] if not outcome["ok"]}
     _expect(len(named) == dead, f"the restore names {len(named)} PVs of {dead} that are not there")
-    session.larder.stop()
 
 
 def monitor_cost(
@@ -195,16 +201,22 @@ def monitor_cost(
     with SoftIoc.scale(moving, moving=moving, rate_hz=rate_hz) as ioc:
         with AiocaClient(ioc.names, ioc.environment) as aioca:
             samples.add(Work.AIOCA_MONITOR, aioca.monitor(for_s))
-        session = Session(folder, environment, Samples())
+        with _watching(folder, environment, ioc.names, moving) as session:
+            time.sleep(2)  # past the work of the import
+            before = _cpu_s(session.larder.pid)
+            time.sleep(for_s)
+            samples.add(Work.MONITOR, (_cpu_s(session.larder.pid) - before) / (moving * rate_hz * for_s))
+
+
+@contextmanager
+def _watching(folder: Path, environment: Mapping[str, str], names: Sequence[str], live: int) -> Iterator[Session]:
+    """A server that watches these, `live` of them live; nothing of its start is measured."""
+    with Session(folder, environment, Samples()) as session:
         session.start(Work.START)
         session.make_key()
-        session.import_list(ioc.names)
-        session.await_live(moving)
-        time.sleep(2)  # past the work of the import
-        before = _cpu_s(session.larder.pid)
-        time.sleep(for_s)
-        samples.add(Work.MONITOR, (_cpu_s(session.larder.pid) - before) / (moving * rate_hz * for_s))
-        session.larder.stop()
+        session.import_list(names)
+        session.await_live(live)
+        yield session
 
 
 def _expect(condition: bool, message: str) -> None:
