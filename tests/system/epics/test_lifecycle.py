@@ -135,7 +135,9 @@ def members_of_session(session: int) -> list[str]:
 
 def test_a_lost_connection_prints_nothing(own_ioc: SoftIoc) -> None:
     """libca's default is a block of text on standard error for each lost circuit."""
-    script = WHOLE_LIFE.replace("    await epics.stop()", "    sys.stdin.read()\n    await asyncio.sleep(0.5)\n    await epics.stop()")
+    script = WHOLE_LIFE.replace(
+        "    await epics.stop()", "    sys.stdin.read()\n    await asyncio.sleep(0.5)\n    await epics.stop()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", script, own_ioc.pv("DOUBLE")],
         cwd=ROOT, env={**os.environ, **CLIENT_ENVIRONMENT}, text=True,

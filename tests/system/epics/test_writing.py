@@ -70,7 +70,9 @@ def _is_number(text: PvValue) -> bool:
     return isinstance(text, str) and text.replace(".", "").isdigit()
 
 
-async def check_round_trips(epics: Epics, ioc: SoftIoc, protocol: Protocol, trips: Iterable[tuple[str, PvValue]]) -> None:
+async def check_round_trips(
+    epics: Epics, ioc: SoftIoc, protocol: Protocol, trips: Iterable[tuple[str, PvValue]]
+) -> None:
     for name, value in trips:
         address = PvAddress(protocol, ioc.pv(name))
         outcome = await write_one(epics, put(address.name, value, protocol))
@@ -166,7 +168,9 @@ async def test_a_put_has_its_own_time_out(epics: Epics, own_ioc: SoftIoc, protoc
 
 
 @pytest.mark.parametrize("protocol", Protocol)
-async def test_an_abort_ends_it_soon_and_tells_what_was_sent(epics: Epics, own_ioc: SoftIoc, protocol: Protocol) -> None:
+async def test_an_abort_ends_it_soon_and_tells_what_was_sent(
+    epics: Epics, own_ioc: SoftIoc, protocol: Protocol
+) -> None:
     abort = asyncio.Event()
     puts = [put(own_ioc.pv("NEVER"), 1.0, protocol), put(own_ioc.pv("ABSENT"), 1.0, protocol)]
     await epics.read([puts[0].address], timeout_s=3.0)
