@@ -1,0 +1,1 @@
+"""A small accelerator, simulated, for those who want to see Larder at work before it meets their own."""
