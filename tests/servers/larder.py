@@ -82,7 +82,12 @@ class Larder:
         with (self.data_dir / "server.log").open("ab") as log:
             command = [sys.executable, "-m", "backend.src", "serve"]
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        self._wait_until_ready()
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._process.kill()
+            self._process.wait()
+            raise
         secret = self._extra.get("SECRET_KEY") or DataFolder(self.data_dir).secret_key()
         self._client = httpx.Client(base_url=self.url, auth=LocalToken(Secret(secret)), timeout=60)
 
@@ -138,11 +143,12 @@ class Larder:
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + READY_TIMEOUT_S
-        while time.monotonic() < deadline:
-            assert self._process.poll() is None, f"the server ended: {self.log[-2000:]}"
-            try:
-                if httpx.get(f"{self.url}/health/ready").is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.02)
+        with httpx.Client(base_url=self.url) as client:
+            while time.monotonic() < deadline:
+                assert self._process.poll() is None, f"the server ended: {self.log[-2000:]}"
+                try:
+                    if client.get("/health/ready").is_success:
+                        return
+                except httpx.TransportError:
+                    time.sleep(0.02)
         raise AssertionError(f"not ready after {READY_TIMEOUT_S} s: {self.log[-2000:]}")

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pvxslibs.path  # type: ignore[import-untyped]
+import pvxslibs.path
 from epicscorelibs import ioc
-from setuptools_dso.runtime import find_dso  # type: ignore[import-untyped]
+from setuptools_dso.runtime import find_dso
 
 HOST = "127.0.0.1"
 HASH_BUCKETS = 65_536  # the most that EPICS takes; with its default of 512, finding 50,000 names takes seconds

@@ -1,0 +1,85 @@
+"""The real Server in every role: each service resolves, nothing opens, every route has its access."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.src.config.loading import load
+from backend.src.config.settings import Role, Settings
+from backend.src.core.lifecycle import Service
+from backend.src.core.runtime_manager import RuntimeManager
+from backend.src.server import STARTED, Server
+from backend.src.web.access import Access
+from backend.src.web.routes import SOCKET
+
+ELSEWHERE = {"DB_HOST": "db.invalid", "REDIS_HOST": "redis.invalid", "BUCKET_HOST": "s3.invalid"}
+KEY = {"SECRET_KEY": "0123456789abcdef0123456789abcdef"}
+
+
+@pytest.fixture(autouse=True)
+def empty_registry() -> Iterator[None]:
+    RuntimeManager.reset()
+    yield
+    RuntimeManager.reset()
+
+
+def settings_of(role: Role, folder: Path) -> Settings:
+    elsewhere = {} if role is Role.ALL else ELSEWHERE
+    return load(None, {"ROLE": role.value, "DATA_DIR": str(folder / "data"), **KEY, **elsewhere})
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_service_of_a_role_resolves_and_nothing_opens(role: Role, tmp_path: Path) -> None:
+    server = Server(settings_of(role, tmp_path))
+    for step in server.steps:
+        assert isinstance(step.service, Service), step.name
+    for key in RuntimeManager.keys():
+        assert RuntimeManager.get(key) is RuntimeManager.get(key)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_what_a_role_starts_is_named_once(role: Role) -> None:
+    assert len(set(STARTED[role])) == len(STARTED[role])
+
+
+def test_only_these_routes_are_open(tmp_path: Path) -> None:
+    server = Server(settings_of(Role.ALL, tmp_path))
+    opened = {route.path for route in server.paths.routes() if route.access is Access.OPEN}
+    assert opened == {"/health/live", "/health/ready", "/v1/health/heartbeat"}
+
+
+@pytest.mark.parametrize("role", [Role.MONITOR, Role.WORKER])
+def test_a_role_without_clients_answers_for_its_health_alone(role: Role, tmp_path: Path) -> None:
+    server = Server(settings_of(role, tmp_path))
+    paths = {route.path for route in server.paths.routes()}
+    assert paths and all("health" in path or path == "/metrics" for path in paths)
+
+
+# The contract: what api-v1 promises under /v1.
+CONTRACT = """
+GET /v1/pvs|GET /v1/pvs/paged|GET /v1/pvs/search|GET /v1/pvs/devices|GET /v1/pvs/{}|POST /v1/pvs|POST /v1/pvs/multi
+POST /v1/pvs/import|GET /v1/pvs/export|PUT /v1/pvs/{}|DELETE /v1/pvs/{}|GET /v1/pvs/live|POST /v1/pvs/live
+GET /v1/pvs/live/all|GET /v1/pvs/cache/status|GET /v1/pvs/test-epics|PUT /v1/pvs/{}/value
+GET /v1/tags|GET /v1/tags/{}|POST /v1/tags|PUT /v1/tags/{}|DELETE /v1/tags/{}|POST /v1/tags/{}/tags
+PUT /v1/tags/{}/tags/{}|DELETE /v1/tags/{}/tags/{}|POST /v1/tags/bulk
+GET /v1/snapshots|POST /v1/snapshots|GET /v1/snapshots/{}|PUT /v1/snapshots/{}|DELETE /v1/snapshots/{}
+GET /v1/snapshots/{}/archive|GET /v1/snapshots/{}/export|GET /v1/snapshots/{}/compare/{}
+POST /v1/snapshots/{}/restore/plan|POST /v1/snapshots/{}/restore|GET /v1/snapshots/{}/history
+GET /v1/jobs/{}|GET /v1/jobs|POST /v1/jobs/{}/abort|GET /v1/jobs/{}/outcomes
+GET /v1/api-keys|POST /v1/api-keys|DELETE /v1/api-keys/{}|GET /v1/api-keys/count
+GET /v1/health/heartbeat|GET /v1/health/summary|GET /v1/health/disconnected|GET /v1/health/stale
+GET /v1/health/circuits|POST /v1/health/circuits/{}/close|POST /v1/health/circuits/{}/open
+GET /v1/health/monitor/status|GET /v1/health/watchdog|POST /v1/health/watchdog/check
+GET /health/live|GET /health/ready|GET /metrics|WS /v1/ws/pvs|WS /v1/ws/live|GET /v1/ws/status
+"""
+
+
+def test_every_route_of_the_contract_is_there(tmp_path: Path) -> None:
+    server = Server(settings_of(Role.ALL, tmp_path))
+    promised = {tuple(line.split()) for line in CONTRACT.replace("\n", "|").split("|") if line}
+    assert promised - {route.shape for route in server.paths.routes()} == set()
+    assert any(route.method == SOCKET for route in server.paths.routes())
