@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, func, literal_column, select
+from sqlalchemy import Column, Connection, func, literal_column, select
 
 from backend.src.infra.epics.address import Protocol, PvAddress
 from backend.src.infra.sql.bulk import insert_tuples, select_tuples
@@ -66,5 +66,10 @@ def _add(connection: Connection, addresses: Sequence[PvAddress]) -> dict[PvAddre
     newest = connection.execute(select(func.max(channels.c.id))).scalar() or 0
     insert_tuples(connection, (channels.c.address,), ((str(address),) for address in addresses))
     # within the lock nobody else adds channels, and ids ascend in the order of insertion
-    made = connection.execute(select(channels.c.id).where(channels.c.id > newest).order_by(channels.c.id)).scalars()
-    return dict(zip(addresses, made, strict=True))
+    return dict(zip(addresses, ids_after(connection, channels.c.id, newest), strict=True))
+
+
+def ids_after(connection: Connection, column: Column[int], newest: int) -> list[int]:
+    """The ids greater than `newest`, ascending."""
+    query = select(column).where(column > literal_column(str(int(newest)))).order_by(column)
+    return [row[0] for row in select_tuples(connection, query)]

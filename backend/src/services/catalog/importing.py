@@ -70,6 +70,8 @@ class Step:
     draft: PvDraft = PvDraft()
     tags: Tags = frozenset()
 
+    retags: bool = False
+
     @property
     def writes(self) -> bool:
         """Whether there is something to do."""
@@ -102,16 +104,17 @@ def plan(listed: PvList, inventory: Inventory) -> Plan:
 
 def apply(connection: Connection, planned: Plan, inventory: Inventory, stamp: Stamp) -> None:
     """Writes a plan that was made in the same transaction."""
-    ids = _tag_ids(connection, planned, stamp.at)
     created = [step for step in planned.steps if step.report.outcome is Outcome.CREATED]
-    drafts = [step.draft for step in created]
-    slots = pv_rows.slots_of(connection, drafts, inventory.slot_of)
-    pv_ids = pv_rows.add(connection, drafts, slots, stamp)
-    tag_ids = {tags: tuple(ids[tag] for tag in tags) for tags in {step.tags for step in planned.steps if step.writes}}
+    updated = [step for step in planned.steps if step.report.outcome is Outcome.UPDATED]
+    ids = _tag_ids(connection, planned, stamp.at)
+    tag_ids = {tags: tuple(ids[tag] for tag in tags) for tags in {step.tags for step in (*created, *updated)}}
+    # of both at once: an update may name a channel that comes with a new PV
+    slots = pv_rows.slots_of(connection, [step.draft for step in (*created, *updated)], inventory.slot_of)
+    pv_ids = pv_rows.add(connection, [step.draft for step in created], slots[: len(created)], stamp)
     pv_rows.link(connection, pv_ids, (tag_ids[step.tags] for step in created))
-    updated = {step.pv_id: replace(step.draft, tag_ids=tag_ids[step.tags]) for step in planned.steps if step.pv_id}
-    if updated:
-        pv_rows.change(connection, updated, stamp)
+    drafts = {step.pv_id: replace(step.draft, tag_ids=tag_ids[step.tags]) for step in updated if step.pv_id}
+    retagged = [step.pv_id for step in updated if step.pv_id and step.retags]
+    pv_rows.change(connection, drafts, slots[len(created) :], stamp, retagged=retagged)
 
 
 class _Planner:
@@ -155,7 +158,7 @@ class _Planner:
             return Step(self._report(row, Outcome.UNCHANGED))
         report = self._report(row, Outcome.UPDATED, ", ".join(changed))
         draft = replace(as_draft(self._inventory.pv(at)), **row.changes)
-        return Step(report, int(self._inventory.pv_ids[at]), draft, tags)
+        return Step(report, int(self._inventory.pv_ids[at]), draft, tags, tags != carried)
 
     def _report(self, row: ListedPv, outcome: Outcome, reason: str | None = None) -> RowReport:
         return RowReport(row.line, row.address.short(self._inventory.default_protocol), outcome, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,8 @@ def _addresses(connection: Connection, known: Inventory | None) -> dict[int, PvA
 
 
 def _in_name_order(
-    rows: Sequence[tuple[Any, ...]], address_of: dict[int, PvAddress], default: Protocol
-) -> tuple[list[str], list[tuple[Any, ...]]]:
+    rows: Sequence[Sequence[Any]], address_of: dict[int, PvAddress], default: Protocol
+) -> tuple[list[str], list[Sequence[Any]]]:
     names = {slot: address.short(default) for slot, address in address_of.items()}
     keyed = sorted((names[row[1] or row[2] or row[3]], row[0], row) for row in rows)
     return [name for name, _, _ in keyed], [row for _, _, row in keyed]
@@ -101,11 +102,11 @@ def _moment(raw: datetime | str) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _links(pairs: Sequence[tuple[Any, ...]], pv_ids: Ints) -> Ints:
+def _links(pairs: Sequence[Sequence[Any]], pv_ids: Ints) -> Ints:
     """(row, tag id) for (PV id, tag id), in row order."""
     if not pairs:
         return np.empty((0, 2), np.int64)
-    links: Ints = np.array(pairs, np.int64)
+    links: Ints = np.fromiter(chain.from_iterable(pairs), np.int64, 2 * len(pairs)).reshape(-1, 2)
     order = np.argsort(pv_ids)
     links[:, 0] = order[np.searchsorted(pv_ids, links[:, 0], sorter=order)]
     return links[np.lexsort((links[:, 1], links[:, 0]))]

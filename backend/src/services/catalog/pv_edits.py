@@ -45,10 +45,11 @@ def update(connection: Connection, pv_id: int, changes: PvChanges, stamp: Stamp)
     before = as_draft(pv_rows.fetch_one(connection, pv_id))
     after = checked(replace(before, **changes))
     check_tags([after], pv_rows.tag_refs(connection))
-    identity = pv_rows.identity(*pv_rows.slots_of(connection, [after])[0])
+    slots = pv_rows.slots_of(connection, [after])
+    identity = pv_rows.identity(*slots[0])
     if pv_rows.identities(connection, [identity]).get(identity, pv_id) != pv_id:
         raise DuplicatePvs([_name(after, stamp)], where="in the catalogue already")
-    pv_rows.change(connection, {pv_id: after}, stamp)
+    pv_rows.change(connection, {pv_id: after}, slots, stamp)
     return pv_rows.fetch_one(connection, pv_id)
 
 

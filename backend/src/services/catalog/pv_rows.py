@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, select
 
 from backend.src.core.errors import NotFound
 from backend.src.infra.epics.address import Protocol, PvAddress
 from backend.src.infra.sql.bulk import driver_value, insert_tuples, select_tuples
 from backend.src.infra.sql.tables import channels, pv_tags, pvs, tag_groups, tags
-from backend.src.services.catalog.channels import READ_ALL_FROM, canonical, chunks, ensure
+from backend.src.services.catalog.channels import READ_ALL_FROM, canonical, chunks, ensure, ids_after
 from backend.src.services.catalog.models import Pv, PvDraft, TagRef
 
 # What makes a PV the same PV: its setpoint, else its readback, else its config address; as (part, slot).
@@ -31,7 +31,8 @@ _VALUES = (
     pvs.c.rel_tolerance,
     pvs.c.read_only,
 )
-_AUDIT = (pvs.c.created_at, pvs.c.modified_at, pvs.c.created_by, pvs.c.modified_by)
+_MODIFIED = (pvs.c.modified_at, pvs.c.modified_by)
+_CREATED = (pvs.c.created_at, pvs.c.created_by)
 
 _setpoint = channels.alias("setpoint")
 _readback = channels.alias("readback")
@@ -129,28 +130,36 @@ def add(connection: Connection, drafts: Sequence[PvDraft], slots: Sequence[Slots
     newest = connection.execute(select(func.max(pvs.c.id))).scalar() or 0
     at = driver_value(connection, pvs.c.created_at, stamp.at)
     rows = (
-        (*_values(draft, ids, stamp.default_protocol), at, at, stamp.by, stamp.by)
+        (*_values(draft, ids, stamp.default_protocol), at, stamp.by, at, stamp.by)
         for draft, ids in zip(drafts, slots, strict=True)
     )
-    insert_tuples(connection, (*_VALUES, *_AUDIT), rows)
+    insert_tuples(connection, (*_VALUES, *_MODIFIED, *_CREATED), rows)
     # within the lock nobody else adds PVs, and ids ascend in the order of insertion
-    return list(connection.execute(select(pvs.c.id).where(pvs.c.id > newest).order_by(pvs.c.id)).scalars())
+    return ids_after(connection, pvs.c.id, newest)
 
 
-def change(connection: Connection, drafts: Mapping[int, PvDraft], stamp: Stamp) -> None:
-    """Gives PVs, by id, the values and tags of their drafts."""
-    slots = slots_of(connection, list(drafts.values()))
-    names = [column.name for column in _VALUES]
-    stamped = {"modified_at": stamp.at, "modified_by": stamp.by}
-    rows = [
-        dict(zip(names, _values(draft, ids, stamp.default_protocol), strict=True)) | stamped | {"pv_id": pv_id}
+def change(
+    connection: Connection,
+    drafts: Mapping[int, PvDraft],
+    slots: Sequence[Slots],
+    stamp: Stamp,
+    *,
+    retagged: Collection[int] | None = None,
+) -> None:
+    """Gives PVs, by id, the values of their drafts, and the tags too (of all of them, or of those `retagged`)."""
+    at = driver_value(connection, pvs.c.modified_at, stamp.at)
+    rows = (
+        (pv_id, *_values(draft, ids, stamp.default_protocol), at, stamp.by, at)
         for (pv_id, draft), ids in zip(drafts.items(), slots, strict=True)
-    ]
-    for portion in chunks(rows):
-        connection.execute(update(pvs).where(pvs.c.id == bindparam("pv_id")), portion)
-    for pv_ids in chunks(drafts):
+    )
+    # as rows that exist already, for there is no other way to update thousands at once; none is new, so the
+    # created_at that an insertion would need is not used
+    columns = (*_VALUES, *_MODIFIED)
+    insert_tuples(connection, (pvs.c.id, *columns, pvs.c.created_at), rows, replaces=columns)
+    fresh = drafts if retagged is None else {pv_id: drafts[pv_id] for pv_id in retagged}
+    for pv_ids in chunks(fresh):
         connection.execute(delete(pv_tags).where(pv_tags.c.pv_id.in_(pv_ids)))
-    link(connection, drafts, (draft.tag_ids for draft in drafts.values()))
+    link(connection, fresh, (draft.tag_ids for draft in fresh.values()))
 
 
 def link(connection: Connection, pv_ids: Iterable[int], tag_ids: Iterable[Iterable[int]]) -> None:
