@@ -48,7 +48,9 @@ class Reaper:
         return ended
 
     def _is_dead(self, job_id: str, worker: str, beat: datetime) -> bool:
-        if self._alone or self._worker.knows_dead(worker):
+        # its own: a job claimed a moment ago may not be among `own` yet; only silence tells that nobody runs it
+        foreign = worker != str(self._worker)
+        if foreign and (self._alone or self._worker.knows_dead(worker)):
             return True
         now = self._clock.monotonic()
         seen, since = self._seen.get(job_id, (None, now))

@@ -80,6 +80,18 @@ async def test_a_sign_of_life_at_the_last_moment_counts(sql: SQL, clock: ManualC
     assert await status(sql, running) is JobStatus.RUNNING
 
 
+async def test_a_job_claimed_this_moment_is_not_taken_for_a_dead_one(sql: SQL, clock: ManualClock) -> None:
+    """It is in SQL already, and not yet among those that run here."""
+    identity = WorkerIdentity.own()
+    row = {"id": "b" * 16, "type": "restore", "data": {}, "actor": "me", "created_at": clock.now()}
+    await sql.write(lambda c: job_rows.insert_job(c, row))
+    await sql.write(lambda c: job_rows.claim_next(c, str(identity), {"restore": None}, clock.now()))
+    own = Reaper(sql, clock, identity, dead_after_s=15, alone=True)
+    assert await own.check_once((), {}) == []
+    clock.advance(15)
+    assert await own.check_once((), {}) == [row["id"]]  # it never began: the claim was lost on the way
+
+
 async def test_ones_own_jobs_are_left_alone(sql: SQL, clock: ManualClock, running: str) -> None:
     assert await reaper(sql, clock, alone=True).check_once([running], {}) == []
 
