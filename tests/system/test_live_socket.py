@@ -318,6 +318,13 @@ async def test_the_server_stops_promptly_with_sockets_open() -> None:
     assert served.registry.counts().clients == 0
 
 
+async def test_the_registrys_end_sends_everybody_away(served: Served) -> None:
+    async with served.connect() as socket:
+        await said(socket, "heartbeat")
+        await served.registry.stop()
+        assert await closed(socket) == 1001
+
+
 async def test_status_counts_clients(served: Served) -> None:
     async with served.connect() as socket, httpx.AsyncClient(base_url=served.http) as client:
         await say(socket, "subscribe", pvNames=["M:0", "ca://M:0"])

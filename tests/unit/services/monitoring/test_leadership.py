@@ -144,3 +144,12 @@ async def test_after_an_outage_the_one_that_lost_the_race_stands_by(redis: FakeR
     await second.check_once()
     await first.check_once()
     assert (first.state, second.state) == (State.STANDBY, State.LEADING)
+
+
+async def test_a_leader_whose_lease_another_has_got_stands_by_at_once(redis: FakeRedis) -> None:
+    first, second = contender(redis), contender(redis)
+    await first.check_once()
+    redis.holder = None  # Redis came back empty
+    await second.check_once()
+    await first.check_once()
+    assert (first.state, second.state) == (State.STANDBY, State.LEADING)

@@ -113,3 +113,11 @@ async def test_ping_tells_of_a_dead_heart(bench: Bench) -> None:
     bench.clock.advance(3.1)
     with pytest.raises(Unavailable, match=r"3\.1 s ago"):
         await bench.monitor.ping()
+
+
+async def test_the_values_of_a_lead_that_is_over_are_stale_at_once(bench: Bench) -> None:
+    bench.redis.holder = None
+    await bench.rival.check_once()
+    assert bench.live.fresh()
+    await bench.monitor.lead_once()
+    assert not bench.live.fresh()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from backend.src.config.settings import MonitorSettings, Settings
 from backend.src.core.supervisor import Supervisor
+from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import Frame, Interned, ValueType, empty_meta
 from backend.src.services.live import LiveTable
 from backend.src.services.monitoring import Watchdog
@@ -124,3 +126,21 @@ def test_a_reading_is_the_same_as_itself_whenever_it_was_made(value: object) -> 
 )
 def test_what_differs_in_type_length_alarm_or_value_is_not_the_same(one: Frame, other: Frame) -> None:
     assert same_readings(one, other).tolist() == [False]
+
+
+async def test_a_channel_that_moves_while_it_is_read_is_not_doubted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_still = bench.machine.read
+
+    async def read_moving(addresses: Sequence[PvAddress], *, timeout_s: float) -> Frame:
+        frame = await read_still(addresses, timeout_s=timeout_s)
+        bench.machine.values["A"] += 1.0
+        bench.machine.tell(1)
+        bench.live.apply(bench.machine.drain())
+        return frame
+
+    monkeypatch.setattr(bench.machine, "read", read_moving)
+    audit = await bench.watchdog.check_once()
+    assert (audit.moving, audit.differing) == (1, 0)
+    assert not bench.live.stale([1])[0]
