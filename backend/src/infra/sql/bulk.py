@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, Table, insert
+from sqlalchemy import Column, Connection, Select, Table, exc, insert
 
 # The driver joins an executemany into one statement: 2,000 rows stay far below max_allowed_packet (16 MB).
 ROWS_A_STATEMENT = 2000
@@ -66,6 +66,17 @@ def driver_value(connection: Connection, column: Column[Any], value: Any) -> Any
     return convert(value) if convert else value
 
 
-def select_tuples(connection: Connection, query: Select[Any]) -> Sequence[Sequence[Any]]:
-    """All rows as the driver gives them, without the conversions of the columns' types; no parameters."""
-    return connection.exec_driver_sql(str(query.compile(dialect=connection.dialect))).fetchall()
+def select_tuples(connection: Connection, query: Select[Any]) -> Sequence[tuple[Any, ...]]:
+    """All rows as the driver's tuples, without the conversions of the columns' types; no parameters.
+
+    SQLAlchemy's rows would cost as much again, most of it in the garbage collector, which lets go of plain tuples.
+    """
+    statement = str(query.compile(dialect=connection.dialect))
+    result = connection.exec_driver_sql(statement)
+    assert result.cursor is not None  # a SELECT
+    try:
+        rows: Sequence[tuple[Any, ...]] = result.cursor.fetchall()
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise exc.OperationalError(statement, None, error) from error
+    result.close()
+    return rows

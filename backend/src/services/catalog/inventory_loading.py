@@ -61,7 +61,7 @@ def load(connection: Connection, default_protocol: Protocol, known: Inventory | 
         read_only=np.array(columns[8], np.bool_),
         tags=_tags_by_row(links, len(pv_ids), known_tags),
         address_of=address_of,
-        slot_of={address: slot for slot, address in address_of.items()},
+        slot_of=_slot_of(address_of, known),
         default_protocol=default_protocol,
         tag_links=links,
         audits=_audits(columns),
@@ -77,9 +77,15 @@ def _addresses(connection: Connection, known: Inventory | None) -> dict[int, PvA
     return address_of | {slot: address for address, slot in channels.made_after(connection, newest).items()}
 
 
+def _slot_of(address_of: dict[int, PvAddress], known: Inventory | None) -> dict[PvAddress, int]:
+    if known and len(known.address_of) == len(address_of):
+        return known.slot_of
+    return {address: slot for slot, address in address_of.items()}
+
+
 def _in_name_order(
-    rows: Sequence[Sequence[Any]], address_of: dict[int, PvAddress], default: Protocol
-) -> tuple[list[str], list[Sequence[Any]]]:
+    rows: Sequence[tuple[Any, ...]], address_of: dict[int, PvAddress], default: Protocol
+) -> tuple[list[str], list[tuple[Any, ...]]]:
     names = {slot: address.short(default) for slot, address in address_of.items()}
     keyed = sorted((names[row[1] or row[2] or row[3]], row[0], row) for row in rows)
     return [name for name, _, _ in keyed], [row for _, _, row in keyed]
@@ -89,7 +95,7 @@ def _slots(column: Sequence[int | None]) -> Slots:
     return np.array([NO_SLOT if slot is None else slot for slot in column], np.int32)
 
 
-def _audits(columns: Sequence[Sequence[Any]]) -> list[Audit]:
+def _audits(columns: Sequence[tuple[Any, ...]]) -> list[Audit]:
     # an import stamps thousands of rows alike: each moment is read once
     moments = {raw: _moment(raw) for raw in {*columns[9], *columns[10]}}
     created, modified = ([moments[raw] for raw in column] for column in columns[9:11])
@@ -102,7 +108,7 @@ def _moment(raw: datetime | str) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-def _links(pairs: Sequence[Sequence[Any]], pv_ids: Ints) -> Ints:
+def _links(pairs: Sequence[tuple[Any, ...]], pv_ids: Ints) -> Ints:
     """(row, tag id) for (PV id, tag id), in row order."""
     if not pairs:
         return np.empty((0, 2), np.int64)
