@@ -1,6 +1,9 @@
 """Snapshots: what the machine was like, kept for good, compared and found again."""
 
-from backend.src.services.snapshots.errors import ArchiveDamaged, SnapshotGolden, SnapshotNotFound
+from backend.src.services.snapshots.creation_job import SnapshotCreation
+from backend.src.services.snapshots.errors import ArchiveDamaged, SnapshotGolden, SnapshotNotFound, UnknownFormat
+from backend.src.services.snapshots.history import HistoryPage, history
+from backend.src.services.snapshots.live_comparison import LIVE, Compared, Comparisons
 from backend.src.services.snapshots.models import (
     Snapshot,
     SnapshotChanges,
@@ -13,10 +16,15 @@ from backend.src.services.snapshots.models import (
 from backend.src.services.snapshots.snapshots import SnapshotOptions, Snapshots
 
 __all__ = [
+    "LIVE",
     "ArchiveDamaged",
+    "Compared",
+    "Comparisons",
+    "HistoryPage",
     "Snapshot",
     "SnapshotChanges",
     "SnapshotContents",
+    "SnapshotCreation",
     "SnapshotDraft",
     "SnapshotFilter",
     "SnapshotGolden",
@@ -25,4 +33,6 @@ __all__ = [
     "SnapshotPage",
     "SnapshotRequest",
     "Snapshots",
+    "UnknownFormat",
+    "history",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.src.core.errors import Conflict, Invalid, LarderError, NotFound
+from backend.src.core.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class SnapshotNotFound(NotFound):
@@ -19,7 +19,7 @@ class SnapshotGolden(Conflict):
         super().__init__(f"snapshot {snapshot_id} is golden", remedy="take the golden mark away first")
 
 
-class ArchiveDamaged(LarderError):
+class ArchiveDamaged(Unavailable):
     """The values of a snapshot cannot be read, or are not those that were saved."""
 
     def __init__(self, name: str, why: str) -> None:

@@ -17,6 +17,7 @@ from backend.src.services.catalog import Inventory, Selection
 from backend.src.services.jobs import Job, Jobs
 from backend.src.services.restore import Outcomes, RestoreOptions, RestoreRequest, Restores, RestoreSettings
 from backend.src.services.restore.models import RESULTS
+from backend.src.services.snapshots import SnapshotCreation
 from tests.unit.services.snapshots.captures import NEVER, Channel, frame_of
 from tests.unit.services.snapshots.stand import Stand, stand_of
 
@@ -140,6 +141,7 @@ async def site_of(folder: Path, inventory: Inventory, *, work: bool = True) -> A
         )
         if work:
             restores.register()
+            SnapshotCreation(stand.snapshots, jobs).register()
         await restores.start()
         await jobs.start()
         try:

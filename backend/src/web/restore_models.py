@@ -1,0 +1,129 @@
+"""What goes over the wire about restores."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, model_validator
+
+from backend.src.services.jobs import JobStatus
+from backend.src.services.restore import RestoreOptions, RestoreRequest, Result, Verdict
+from backend.src.web.inputs import BodyId, OpaqueBodyId, Seconds
+from backend.src.web.models import ResponseModel
+from backend.src.web.snapshot_models import MOST_PVS, JobStarted, PvIds, PvSelection
+
+TimeOuts = Annotated[dict[BodyId, Seconds], Field(max_length=MOST_PVS)]
+
+
+class RestoreSelection(PvSelection):
+    """Which PVs of the snapshot to put back, and how. With no criterion all; readOnly PVs never.
+
+    timeout: seconds for a put to complete; timeouts: the same for single PVs, by id. wait: for completion of each put.
+    includeStale: also values that nobody vouched for when they were saved. ignoreLimits: also values outside today's
+    control limits.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"pvPattern": "QUAD:*", "excludePvIds": ["17"], "timeout": 10}]}
+    )
+
+    exclude_pv_ids: PvIds = Field(default_factory=list)
+    timeout: Seconds | None = None
+    timeouts: TimeOuts = Field(default_factory=dict)
+    wait: bool = True
+    include_stale: bool = False
+    ignore_limits: bool = False
+
+    def request(self) -> RestoreRequest:
+        """What the service takes."""
+        options = RestoreOptions(self.timeout, self.timeouts, self.wait, self.include_stale, self.ignore_limits)
+        return RestoreRequest(self.selection(), frozenset(self.exclude_pv_ids), options)
+
+
+class RestoreBody(RestoreSelection):
+    """Either a plan that was reviewed, or what to plan and execute at once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"planId": "0123456789abcdef"}, {"pvIds": ["1", "2"]}]})
+
+    plan_id: OpaqueBodyId | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> RestoreBody:
+        if self.plan_id is not None and self.model_fields_set != {"plan_id"}:
+            raise ValueError("a plan says all by itself: give planId alone")
+        return self
+
+
+class PlanItem(ResponseModel):
+    """One PV: what would be done, why, what it has now and what it would get. Labels are those of enums."""
+
+    pv_id: str
+    pv_name: str
+    address: str | None
+    verdict: Verdict
+    reason: str
+    current: Any
+    target: Any
+    current_label: str | None
+    target_label: str | None
+
+
+class PlanAnswer(ResponseModel):
+    """What a restore would do, in name order. POST .../restore with the planId does exactly that, until it expires."""
+
+    plan_id: str
+    snapshot_id: str
+    created_at: datetime
+    expires_at: datetime
+    counts: dict[str, int]
+    items: list[PlanItem]
+
+
+class Failure(ResponseModel):
+    """A PV that is not as it was to be."""
+
+    pv_id: str
+    pv_name: str
+    error: str
+
+
+class RestoreFinished(JobStarted):
+    """A restore that was waited for. resultId: the snapshot of what was overwritten."""
+
+    status: JobStatus
+    error: str | None
+    result_id: str | None
+    total_p_vs: int = Field(alias="totalPVs")
+    success_count: int
+    failure_count: int
+    failures: list[Failure]
+
+
+class Outcome(ResponseModel):
+    """What became of one PV. ok: it is as the snapshot has it, or was left alone on purpose."""
+
+    pv_id: str
+    pv_name: str
+    address: str | None
+    verdict: Verdict
+    result: Result
+    ok: bool
+    message: str
+    target: Any
+    before: Any
+    after: Any
+    verified: bool
+
+
+class OutcomesAnswer(ResponseModel):
+    """A restore PV by PV, in name order. finished: false when it runs still, or died: then "unknown" may be written."""
+
+    job_id: str
+    status: JobStatus
+    snapshot_id: str
+    rollback_snapshot_id: str | None
+    actor: str
+    finished: bool
+    counts: dict[str, int]
+    outcomes: list[Outcome]
