@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from backend.src.infra.epics import dbr, libca
 
+MANY = 200  # from so many new channels on they are searched for before they are opened, see ca_search.py
 IDLE_S = 60.0  # how long a channel that nobody uses stays open for the next read
 
 
@@ -44,8 +45,9 @@ class Channel:
 class Channels:
     """Opens channels once, counts who uses them and closes those that nobody has used for a while."""
 
-    def __init__(self, post: Callable[[tuple[object, ...]], None]) -> None:
-        """`post` queues a call, (function, *arguments), for the CA thread."""
+    def __init__(self, post: Callable[[tuple[object, ...]], None], search: Callable[[Sequence[Channel]], None]) -> None:
+        """`post` queues a call, (function, *arguments), for the CA thread. `search` shall `open` each channel it gets."""
+        self._search = search
         self._by_name: dict[str, Channel] = {}
         self._by_chid: dict[int, Channel] = {}
         self._idle: set[Channel] = set()
@@ -65,25 +67,30 @@ class Channels:
     def acquire(self, names: Iterable[str]) -> list[Channel]:
         """The channels of these names, opened where they are not, one use counted for each name."""
         by_name, now = self._by_name, time.monotonic()
-        acquired = []
+        acquired, new = [], []
         for name in names:
             channel = by_name.get(name)
             if channel is None:
-                channel = self._open(name, now)
+                channel = by_name[name] = Channel(name, searching_since=now)
+                new.append(channel)
             channel.users += 1
             acquired.append(channel)
         if self._idle:
             self._idle.difference_update(acquired)
+        if len(new) >= MANY:
+            self._search(new)
+        else:
+            for channel in new:
+                self.open(channel)
         return acquired
 
-    def _open(self, name: str, now: float) -> Channel:
-        channel = self._by_name[name] = Channel(name, searching_since=now)
+    def open(self, channel: Channel) -> None:
+        """Has libca search for it and connect."""
         chid = ctypes.c_size_t()
-        status = libca.create_channel(name.encode(), self._on_connection, None, 0, ctypes.byref(chid))
+        status = libca.create_channel(channel.name.encode(), self._on_connection, None, 0, ctypes.byref(chid))
         if status == libca.ECA_NORMAL:  # else it never connects, which is all that can be said of such a name
             channel.chid = chid.value
             self._by_chid[chid.value] = channel
-        return channel
 
     def release(self, channels: Iterable[Channel]) -> None:
         """The counterpart of acquire."""

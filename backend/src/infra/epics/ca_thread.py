@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from backend.src.core.errors import StartFailed, Unavailable
 from backend.src.infra.epics import dbr, libca
 from backend.src.infra.epics.ca_channels import Channel, Channels
+from backend.src.infra.epics.ca_search import ChannelSearch
 from backend.src.infra.epics.repeater import start_repeater
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class ChannelAccess:
         self._stopping = False
         self._operations: list[Operation] = []
         self._followers: list[Follower] = []
-        self.channels = Channels(self._inbox.put)
+        self.channels = Channels(self._inbox.put, self._search)
         self._tokens: dict[int, Callable[..., None]] = {}
         self._next_token = 1
         self._on_reply = libca.EventHandler(self._queue_reply)
@@ -125,6 +126,9 @@ class ChannelAccess:
         """Starts an operation; on the CA thread only."""
         self._operations.append(operation)
         self._step(operation, operation.begin)
+
+    def _search(self, channels: Sequence[Channel]) -> None:
+        self.begin(ChannelSearch(channels, self.channels.open))
 
     def _step(self, operation: Operation, step: Callable[..., bool | None], *arguments: Any) -> None:
         try:

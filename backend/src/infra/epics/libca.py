@@ -88,6 +88,7 @@ context_destroy = _function("ca_context_destroy", None)
 add_exception_event = _function("ca_add_exception_event", c_int, ExceptionHandler, c_void_p)
 replace_printf_handler = _function("ca_replace_printf_handler", c_int, PrintHandler)
 repeater_thread = _function("caRepeaterThread", None, c_void_p)
+configure_address_list = _function("configureChannelAccessAddressList", None, c_void_p, c_int, ctypes.c_ushort)
 flush_io = _function("ca_flush_io", c_int)
 pend_event = _function("ca_pend_event", c_int, c_double)
 
