@@ -151,11 +151,11 @@ def test_a_lost_connection_prints_nothing(own_ioc: SoftIoc) -> None:
     assert (process.returncode, errors) == (0, "")
 
 
-def test_sigterm_is_not_swallowed(types_ioc: SoftIoc) -> None:
+def test_sigterm_is_not_swallowed(own_ioc: SoftIoc) -> None:
     """No thread of libca may take the signal away from Python."""
     script = WHOLE_LIFE.replace("    await epics.stop()", "    await asyncio.sleep(30)")
     process = subprocess.Popen(
-        [sys.executable, "-c", script, types_ioc.pv("DOUBLE")],
+        [sys.executable, "-c", script, own_ioc.pv("DOUBLE")],
         cwd=ROOT, env={**os.environ, **CLIENT_ENVIRONMENT}, text=True, stdout=subprocess.PIPE,
     )  # fmt: skip
     with process:
