@@ -63,6 +63,7 @@ class LiveTable:
         self._objects: dict[int, PvValue] = {}
         self._interned = Interned()
         self._sequences: npt.NDArray[np.int64] = np.zeros(FIRST_CAPACITY, np.int64)
+        self._meta_sequences: npt.NDArray[np.int64] = np.zeros(FIRST_CAPACITY, np.int64)
         self._tracked: Mask = np.zeros(FIRST_CAPACITY, np.bool_)
         self._suspect: Mask = np.zeros(FIRST_CAPACITY, np.bool_)
         self._confirmed_ns: npt.NDArray[np.int64] = np.zeros(FIRST_CAPACITY, np.int64)
@@ -122,6 +123,7 @@ class LiveTable:
         slots = slots[mine]
         self._meta[slots] = self._adopt(changes.meta[mine], changes.units, changes.choices)
         self._touch(slots)
+        self._meta_sequences[slots] = self._sequence
 
     def _adopt(self, meta: Rows, units: Sequence[str], choices: Sequence[tuple[str, ...]]) -> Rows:
         """META whose texts are counted by this table's own lists."""
@@ -257,6 +259,18 @@ class LiveTable:
         """The slots that changed after `sequence`, and the number to ask with next time."""
         return np.flatnonzero(self._sequences > sequence).astype(np.int32), self._sequence
 
+    def export(self, slots: npt.ArrayLike, *, meta_since: int = -1) -> tuple[Changes, Mask]:
+        """These channels for another process's copy, with the metadata that changed after a sequence number.
+
+        The mask, bool[n], tells which of them are in doubt.
+        """
+        asked = _slots(slots)
+        rows = self._rows[asked].copy()
+        held = asked[(rows["flags"] & Flag.OBJECT) != 0].tolist()
+        objects = {slot: self._objects[slot] for slot in held if slot in self._objects}
+        described = asked[self._meta_sequences[asked] > meta_since]
+        return Changes(asked, rows, objects, described, self._meta[described], self._interned), self._suspect[asked]
+
     def sequences(self, slots: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """int64[n]: the number of each slot's last change; 0 for a slot that is not known."""
         asked = _slots(slots)
@@ -283,6 +297,7 @@ class LiveTable:
         self._rows = np.concatenate([self._rows, empty_rows(more)])
         self._meta = np.concatenate([self._meta, empty_meta(more)])
         self._sequences = np.concatenate([self._sequences, np.zeros(more, np.int64)])
+        self._meta_sequences = np.concatenate([self._meta_sequences, np.zeros(more, np.int64)])
         self._tracked = np.concatenate([self._tracked, np.zeros(more, np.bool_)])
         self._suspect = np.concatenate([self._suspect, np.zeros(more, np.bool_)])
         self._confirmed_ns = np.concatenate([self._confirmed_ns, np.zeros(more, np.int64)])

@@ -9,7 +9,9 @@ from backend.src.services.monitoring.circuit_breaker import (
 )
 from backend.src.services.monitoring.direct_access import DirectAccess, Written
 from backend.src.services.monitoring.leadership import Leadership, State
+from backend.src.services.monitoring.publishing import Publisher
 from backend.src.services.monitoring.pv_monitor import MonitorStatus, PVMonitor
+from backend.src.services.monitoring.replica import Replica
 from backend.src.services.monitoring.watchdog import Audit, Watchdog
 
 __all__ = [
@@ -23,6 +25,8 @@ __all__ = [
     "Leadership",
     "MonitorStatus",
     "PVMonitor",
+    "Publisher",
+    "Replica",
     "State",
     "Watchdog",
     "Written",

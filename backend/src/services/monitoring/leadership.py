@@ -44,10 +44,22 @@ class State(StrEnum):
 
 
 class Leadership:
-    """One process's claim to be the monitor. Without a lease (embedded) it always leads."""
+    """One process's claim to be the monitor. Without a lease (embedded) it always leads.
 
-    def __init__(self, lease: Lease | None, clock: Clock, *, ttl_s: float, instance: str | None = None) -> None:
+    may_lead: False in a process that only copies what the leader publishes.
+    """
+
+    def __init__(
+        self,
+        lease: Lease | None,
+        clock: Clock,
+        *,
+        ttl_s: float,
+        instance: str | None = None,
+        may_lead: bool = True,
+    ) -> None:
         self._lease = lease
+        self._may_lead = may_lead
         self._clock = clock
         self._ttl_s = ttl_s
         self.instance = instance or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -63,6 +75,8 @@ class Leadership:
     @property
     def state(self) -> State:
         """What this process does now."""
+        if not self._may_lead:
+            return State.STANDBY
         if self._lease is None or self._clock.monotonic() < self._until:
             return State.LEADING
         return State.STANDBY if self._another_leads else State.ALONE
@@ -79,7 +93,7 @@ class Leadership:
 
     async def check_once(self) -> None:
         """Acquires or renews the lease."""
-        if self._lease is None:
+        if self._lease is None or not self._may_lead:
             return
         before = self.state
         try:
