@@ -156,12 +156,17 @@ async def _refuse(socket: WebSocket, reason: str) -> None:
         return  # the client left first
 
 
-async def current_principal(connection: HTTPConnection) -> Principal:
+def principal_of(scope: AsgiScope) -> Principal:
     """Who the gate let in. Raises Unauthenticated on an open route, which has nobody."""
-    principal = connection.scope.get(SCOPE_KEY)
+    principal = scope.get(SCOPE_KEY)
     if not isinstance(principal, Principal):
         raise Unauthenticated("this needs an API key or a token")
     return principal
+
+
+async def current_principal(connection: HTTPConnection) -> Principal:
+    """principal_of, as a dependency."""
+    return principal_of(connection.scope)
 
 
 CurrentPrincipal: Any = Depends(current_principal)

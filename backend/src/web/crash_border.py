@@ -5,9 +5,12 @@ It stands inside RequestIds and ServerHeaders, unlike the framework's own, whose
 
 from __future__ import annotations
 
+import json
 import logging
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.http_codes import HttpCodes
@@ -15,7 +18,7 @@ from backend.src.web.request_id import request_id_of
 
 log = logging.getLogger(__name__)
 
-INTERNAL_ERROR = 1011  # RFC 6455 close code
+POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011  # RFC 6455 close codes
 UNKNOWN_SOCKET = "no such WebSocket"
 
 
@@ -43,6 +46,8 @@ class CrashBorder:
 
         try:
             await self._app(scope, receive, watch)
+        except ClientDisconnect:
+            log.info("%s %s: the client left before its body had come", scope["method"], scope["path"])
         except Exception:
             log.exception("%s %s crashed (request %s)", scope["method"], scope["path"], request_id_of(scope))
             if started:  # the status has left; only cutting the connection tells the client
@@ -54,9 +59,9 @@ class CrashBorder:
 
         async def watch(message: Message) -> None:
             nonlocal opened, closed
-            if message["type"] == "websocket.close" and not opened and _may_answer(scope):
+            if message["type"] == "websocket.close" and not opened:
                 closed = True
-                await _refuse(scope, send)
+                await _refuse(send)
                 return
             opened = opened or message["type"] == "websocket.accept"
             closed = closed or message["type"] == "websocket.close"
@@ -64,6 +69,8 @@ class CrashBorder:
 
         try:
             await self._app(scope, receive, watch)
+        except WebSocketDisconnect:
+            log.info("WebSocket %s: the client left in the middle of a message", scope["path"])
         except Exception:
             log.exception("WebSocket %s crashed (request %s)", scope["path"], request_id_of(scope))
             if not closed:
@@ -80,18 +87,8 @@ def _crash(scope: Scope) -> ASGIApp:
     )
 
 
-def _may_answer(scope: Scope) -> bool:
-    return "websocket.http.response" in scope.get("extensions", {})
-
-
-async def _refuse(scope: Scope, send: Send) -> None:
-    """A bare close before accept is a 403 without headers or reason; only unknown paths close so early here."""
-    answer = Boilerplates.problem(
-        HttpCodes.NOT_FOUND,
-        title="Not found",
-        detail=UNKNOWN_SOCKET,
-        instance=scope["path"],
-        request_id=request_id_of(scope),
-    )
-    await send({"type": "websocket.http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
-    await send({"type": "websocket.http.response.body", "body": answer.body})
+async def _refuse(send: Send) -> None:
+    """Only unknown paths close so early; opening first lets browsers see the reason, which hide a refused handshake."""
+    await send({"type": "websocket.accept", "headers": []})
+    await send({"type": "websocket.send", "text": json.dumps({"type": "error", "message": UNKNOWN_SOCKET})})
+    await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": UNKNOWN_SOCKET})

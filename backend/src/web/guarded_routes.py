@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from backend.src.web.access import Access, Gate
+from backend.src.web.access import Access, CurrentPrincipal, Gate, principal_of
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.openapi import operation_extras, problem_responses
 from backend.src.web.routes import Inferred, Route
@@ -23,7 +25,7 @@ def add_guarded_route(app: FastAPI, route: Route, gate: Gate, most_bytes: int) -
     """Adds an HTTP route whose access and body limit hold before FastAPI sees the request."""
     app.router.add_api_route(
         route.path,
-        route.handler,
+        _with_principal(route.handler),
         methods=[route.method],
         summary=route.summary or None,
         description=route.description,
@@ -52,6 +54,24 @@ def _answer(route: Route) -> dict[str, Any]:
     if route.content is not None:  # no media type of its own: the document names those of `content` alone
         return {"response_model": None, "response_class": Response}
     return {} if route.response_model is Inferred.INFERRED else {"response_model": route.response_model}
+
+
+def _with_principal(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Passes the principal as an argument: resolving it as a dependency takes a fifth of a small request's time."""
+    signature = inspect.signature(handler, eval_str=True)
+    names = [name for name, parameter in signature.parameters.items() if parameter.default is CurrentPrincipal]
+    if not names:
+        return handler
+
+    @functools.wraps(handler)
+    async def call(*, connection_: HTTPConnection, **arguments: Any) -> Any:
+        principal = principal_of(connection_.scope)
+        return await handler(**arguments, **dict.fromkeys(names, principal))
+
+    others = [parameter for name, parameter in signature.parameters.items() if name not in names]
+    connection = inspect.Parameter("connection_", inspect.Parameter.KEYWORD_ONLY, annotation=HTTPConnection)
+    call.__signature__ = signature.replace(parameters=[*others, connection])  # type: ignore[attr-defined]
+    return call
 
 
 def _guarded(gate: Gate, access: Access, most_bytes: int) -> type[APIRoute]:

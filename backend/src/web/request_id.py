@@ -16,7 +16,7 @@ _harmless = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
 """For log records."""
 
-ANSWERS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+ANSWERS = frozenset({"http.response.start", "websocket.accept"})
 
 
 def request_id_of(scope: Scope) -> str:

@@ -74,7 +74,6 @@ async def connect(app: Any, path: str, headers: Mapping[str, str] | None = None)
         "subprotocols": [],
         "client": None,
         "server": None,
-        "extensions": {"websocket.http.response": {}},
     }
     await socket.to_server.put({"type": "websocket.connect"})
     serving = asyncio.create_task(app(scope, socket.to_server.get, socket.from_server.put))

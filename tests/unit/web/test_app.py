@@ -87,3 +87,25 @@ async def test_there_are_no_pages_that_fetch_scripts_from_elsewhere(app: FastAPI
     async with client_of(app) as client:
         for path in ("/docs", "/redoc"):
             assert (await client.get(path)).status_code == 404
+
+
+async def test_a_client_that_leaves_in_the_middle_is_no_crash(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
+    for path in ("/import", "/things"):
+        messages = [
+            {"type": "http.request", "body": b"{", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+        scope = {
+            "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "headers": [(b"x-api-key", b"everything"), (b"content-type", b"application/json")],
+            "http_version": "1.1", "scheme": "http", "client": None, "server": None, "root_path": "",
+        }  # fmt: skip
+
+        async def receive(left: list[dict[str, object]] = messages) -> dict[str, object]:
+            return left.pop(0)
+
+        async def send(message: dict[str, object]) -> None:
+            """Nobody hears it."""
+
+        await app(scope, receive, send)  # type: ignore[arg-type]
+    assert "crashed" not in caplog.text
