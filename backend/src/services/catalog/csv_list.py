@@ -146,7 +146,7 @@ def _group(name: str) -> str:
 
 def _check_new(name: str, seen: Container[str]) -> None:
     if name in seen:
-        raise _damaged(1, f"column {name!r} is there twice")
+        raise _damaged(1, f"column {str(name)!r} is there twice")
 
 
 def _separator_remedy(names: Sequence[str]) -> str:

@@ -148,6 +148,8 @@ class Inventory:
 
     def containing(self, text: str) -> Mask:
         """bool[n]: PVs with the text, whatever its case, in an address, the device or the description."""
+        if "\0" in text:
+            return np.zeros(len(self), np.bool_)
         wanted = text.casefold()
         return np.fromiter((wanted in searched for searched in self._searched), np.bool_, len(self))
 
