@@ -29,8 +29,17 @@ from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
 from backend.src.services.health import Health
 from backend.src.services.jobs import Jobs
 from backend.src.services.live import LiveNames, LiveTable
-from backend.src.services.monitoring import Circuits, DirectAccess, Leadership, PVMonitor, Watchdog
-from backend.src.services.snapshots import SnapshotOptions, Snapshots
+from backend.src.services.monitoring import (
+    Circuits,
+    DirectAccess,
+    Leadership,
+    Publisher,
+    PVMonitor,
+    Replica,
+    Watchdog,
+)
+from backend.src.services.restore import Restores, RestoreSettings
+from backend.src.services.snapshots import Comparisons, SnapshotCreation, SnapshotOptions, Snapshots
 from backend.src.services.streaming import SubscriptionRegistry
 from backend.src.web.app import build_app
 from backend.src.web.endpoint_manager import EndpointManager
@@ -41,6 +50,10 @@ from backend.src.web.endpoints.live import LiveEndpoint
 from backend.src.web.endpoints.live_socket import LiveSocketEndpoint
 from backend.src.web.endpoints.pv_import import PvImportEndpoint
 from backend.src.web.endpoints.pvs import PvsEndpoint
+from backend.src.web.endpoints.restore import RestoreEndpoint
+from backend.src.web.endpoints.snapshot_comparison import SnapshotComparisonEndpoint
+from backend.src.web.endpoints.snapshot_files import SnapshotFilesEndpoint
+from backend.src.web.endpoints.snapshots import SnapshotsEndpoint
 from backend.src.web.endpoints.tags import TagsEndpoint
 from backend.src.web.metrics import LarderMetrics
 from backend.src.web.path_manager import PathManager
@@ -49,11 +62,12 @@ get = RuntimeManager.get
 
 # What each role starts, in this order; it stops in reverse. Everything else is made when first asked for.
 INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics)
+TABLE: tuple[type, ...] = (PVMonitor, Publisher, Replica)  # the live table: watched here, or copied from the leader
 STARTED: dict[Role, tuple[type, ...]] = {
-    Role.ALL: (*INFRASTRUCTURE, Accounts, PVMonitor, Watchdog, Snapshots, Jobs, SubscriptionRegistry),
-    Role.API: (*INFRASTRUCTURE, Accounts, PVMonitor, Snapshots, Jobs, SubscriptionRegistry),
-    Role.MONITOR: (*INFRASTRUCTURE, Accounts, PVMonitor, Watchdog),
-    Role.WORKER: (*INFRASTRUCTURE, Accounts, PVMonitor, Snapshots, Jobs),
+    Role.ALL: (*INFRASTRUCTURE, Accounts, *TABLE, Watchdog, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.API: (*INFRASTRUCTURE, Accounts, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.MONITOR: (*INFRASTRUCTURE, Accounts, *TABLE, Watchdog),
+    Role.WORKER: (*INFRASTRUCTURE, Accounts, *TABLE, Snapshots, Restores, Jobs),
 }
 WORKING = (Role.ALL, Role.WORKER)
 MONITORING = (Role.ALL, Role.MONITOR)
@@ -68,14 +82,18 @@ class Server:
         self.paths = PathManager()
         _register(settings)
         if settings.server.role in WORKING:
-            get(Snapshots)
+            get(SnapshotCreation).register()
+            get(Restores).register()
         EndpointManager(_endpoints(settings)).collect(self.paths)
         self.app = build_app(settings, self.paths, get(Accounts), self._lifespan)
 
     @property
     def steps(self) -> tuple[Step, ...]:
         """The services of this role, in start order."""
-        return tuple(Step(key.__name__, get(key)) for key in STARTED[self.settings.server.role])
+        started = STARTED[self.settings.server.role]
+        if self.settings.cache.embedded:  # nobody to publish to and nobody to copy from
+            started = tuple(key for key in started if key not in (Publisher, Replica))
+        return tuple(Step(key.__name__, get(key)) for key in started)
 
     @property
     def dependencies(self) -> tuple[Step, ...]:
@@ -120,32 +138,56 @@ def _register(settings: Settings) -> None:
     register(Circuits, clock, settings.monitor)
     register(DirectAccess, factory=lambda: DirectAccess(get(Epics), get(Circuits), settings.epics))
     register(Leadership, factory=lambda: _leadership(settings, clock))
-    register(PVMonitor, factory=lambda: PVMonitor(
-        get(Epics), get(LiveTable), get(Catalog), get(Leadership), get(Supervisor), clock, settings.monitor))
-    register(Watchdog, factory=lambda: Watchdog(
-        get(Epics), get(LiveTable), get(Catalog), get(Supervisor), clock, settings))
+    register(
+        PVMonitor,
+        factory=lambda: PVMonitor(
+            get(Epics), get(LiveTable), get(Catalog), get(Leadership), get(Supervisor), clock, settings.monitor
+        ),
+    )
+    register(
+        Publisher,
+        factory=lambda: Publisher(
+            get(LiveTable), get(Leadership), get(Redis), get(Supervisor), clock, settings.monitor
+        ),
+    )
+    register(Replica, factory=lambda: Replica(get(LiveTable), get(Leadership), get(Redis), get(Supervisor)))
+    register(
+        Watchdog, factory=lambda: Watchdog(get(Epics), get(LiveTable), get(Catalog), get(Supervisor), clock, settings)
+    )
     register(SubscriptionRegistry, factory=lambda: SubscriptionRegistry(get(LiveTable), settings.streaming))
     register(Jobs, factory=lambda: Jobs(get(SQL), get(Redis), clock, get(Supervisor), settings.jobs))
     register(Snapshots, factory=lambda: _snapshots(settings, clock, protocol))
+    register(SnapshotCreation, factory=lambda: SnapshotCreation(get(Snapshots), get(Jobs)))
+    register(Comparisons, factory=lambda: Comparisons(get(Snapshots)))
+    register(Restores, factory=lambda: _restores(settings, clock, protocol))
     register(Health, factory=lambda: _health(settings, clock))
-    register(LarderMetrics, factory=lambda: LarderMetrics(
-        get(LiveTable), get(PVMonitor), get(SubscriptionRegistry), get(Circuits)))
+    register(
+        LarderMetrics,
+        factory=lambda: LarderMetrics(get(LiveTable), get(PVMonitor), get(SubscriptionRegistry), get(Circuits)),
+    )
 
 
 def _leadership(settings: Settings, clock: SystemClock) -> Leadership:
     """One monitor leads among processes that share a Redis; a process with its own is alone."""
-    shared = not settings.cache.embedded and settings.server.role in MONITORING
     ttl_s = settings.monitor.lease_ttl_s
-    return Leadership(get(Redis).lease("monitor", ttl_s) if shared else None, clock, ttl_s=ttl_s)
+    lease = None if settings.cache.embedded else get(Redis).lease("monitor", ttl_s)
+    return Leadership(lease, clock, ttl_s=ttl_s, may_lead=settings.server.role in MONITORING)
 
 
 def _snapshots(settings: Settings, clock: SystemClock, protocol: Protocol) -> Snapshots:
     options = SnapshotOptions(
         machine=socket.gethostname(), read_timeout_s=settings.epics.read_timeout_s, default_protocol=protocol
     )
-    return Snapshots(
-        get(SQL), get(Bucket), get(Catalog), get(LiveTable), get(Epics), clock, get(Supervisor), options
+    return Snapshots(get(SQL), get(Bucket), get(Catalog), get(LiveTable), get(Epics), clock, get(Supervisor), options)
+
+
+def _restores(settings: Settings, clock: SystemClock, protocol: Protocol) -> Restores:
+    options = RestoreSettings(
+        read_timeout_s=settings.epics.read_timeout_s,
+        write_timeout_s=settings.epics.write_timeout_s,
+        default_protocol=protocol,
     )
+    return Restores(get(SQL), get(Bucket), get(Snapshots), get(Epics), get(Jobs), clock, get(Supervisor), options)
 
 
 def _health(settings: Settings, clock: SystemClock) -> Health:
@@ -162,6 +204,7 @@ def _endpoints(settings: Settings) -> tuple[Callable[[], Any], ...]:
     if settings.server.role in (Role.MONITOR, Role.WORKER):
         return common
     live, catalog, names = get(LiveTable), get(Catalog), get(LiveNames)
+    protocol = Protocol(settings.epics.default_protocol)
     return (
         *common,
         lambda: ApiKeysEndpoint(get(Accounts)),
@@ -172,6 +215,10 @@ def _endpoints(settings: Settings) -> tuple[Callable[[], Any], ...]:
         lambda: LiveSocketEndpoint(
             get(SubscriptionRegistry), live, names, catalog, get(Accounts), SystemClock(), settings.streaming
         ),
+        lambda: SnapshotsEndpoint(get(Snapshots), get(SnapshotCreation), protocol),
+        lambda: SnapshotFilesEndpoint(get(Snapshots), protocol),
+        lambda: SnapshotComparisonEndpoint(get(Snapshots), get(Comparisons), protocol),
+        lambda: RestoreEndpoint(get(Restores), get(Jobs), protocol),
         lambda: JobsEndpoint(get(Jobs)),
     )
 
