@@ -49,9 +49,9 @@ class NewPv(RequestModel):
     def draft(self, address: Callable[[str], PvAddress]) -> PvDraft:
         """What the catalogue takes. Raises Invalid for an address that is none."""
         return PvDraft(
-            setpoint=address(self.setpoint_address) if self.setpoint_address else None,
-            readback=address(self.readback_address) if self.readback_address else None,
-            config=address(self.config_address) if self.config_address else None,
+            setpoint=_address("setpointAddress", self.setpoint_address, address),
+            readback=_address("readbackAddress", self.readback_address, address),
+            config=_address("configAddress", self.config_address, address),
             device=self.device,
             description=self.description,
             abs_tolerance=self.abs_tolerance,
@@ -59,6 +59,15 @@ class NewPv(RequestModel):
             read_only=self.read_only,
             tag_ids=tuple(self.tags),
         )
+
+
+def _address(field: str, text: str | None, address: Callable[[str], PvAddress]) -> PvAddress | None:
+    if text is None:
+        return None
+    try:
+        return address(text)
+    except Invalid as exc:
+        raise Invalid(exc.message, errors=[FieldError((field,), exc.message)], remedy=exc.remedy) from exc
 
 
 class ChangedPv(RequestModel):

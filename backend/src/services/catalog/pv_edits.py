@@ -77,14 +77,17 @@ def check_tags(drafts: Iterable[PvDraft], known: dict[int, TagRef]) -> None:
         raise Invalid(f"unknown tags: {named}", errors=errors)
 
 
+def at_position(error: Invalid, position: int) -> Invalid:
+    """What is wrong with one entry, as what is wrong with the list that holds it."""
+    errors = [FieldError((position, *one.where), one.message) for one in error.errors]
+    return Invalid(f"entry {position}: {error.message}", errors=errors, remedy=error.remedy)
+
+
 def _checked_at(position: int, draft: PvDraft, count: int) -> PvDraft:
     try:
         return checked(draft)
     except Invalid as error:
-        if count == 1:
-            raise
-        errors = [FieldError((position, *one.where), one.message) for one in error.errors]
-        raise Invalid(f"entry {position}: {error.message}", errors=errors) from error
+        raise error if count == 1 else at_position(error, position) from error
 
 
 def _check_repeats(drafts: Sequence[PvDraft], stamp: Stamp) -> None:

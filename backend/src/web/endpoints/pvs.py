@@ -10,9 +10,10 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from backend.src.core.errors import Conflict
+from backend.src.core.errors import Conflict, Invalid
 from backend.src.services.accounts import Principal
 from backend.src.services.catalog import Catalog, Inventory, Page, Pv, PvDraft, listing
+from backend.src.services.catalog.pv_edits import at_position
 from backend.src.services.live import LiveNames, LiveTable
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.boilerplates import Boilerplates
@@ -158,7 +159,13 @@ class PvsEndpoint:
         return True
 
     def _drafts(self, new: list[NewPv]) -> list[PvDraft]:
-        return [pv.draft(self._catalog.address) for pv in new]
+        return [self._draft(position, pv) for position, pv in enumerate(new)]
+
+    def _draft(self, position: int, new: NewPv) -> PvDraft:
+        try:
+            return new.draft(self._catalog.address)
+        except Invalid as error:
+            raise at_position(error, position) from error
 
     def _one(self, pv: Pv) -> Response:
         return orjson_response(pv_json(pv, self._catalog.default_protocol))
