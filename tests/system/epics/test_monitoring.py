@@ -1,4 +1,4 @@
-"""Monitors: what `drain` hands over, through changes of the machine, its connections and the list of what is watched."""
+"""Monitors: what `drain` hands over while the machine, its connections and the list of what is watched change."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ UNFIT_FOR_CA: list[tuple[str, PvValue, str]] = [
     ("LONG", 2**31, "outside"), ("LONG", 1.5, "not an integer"), ("LONG", math.nan, "not an integer"),
     ("SUB.B", 40_000, "outside"), ("SUB.A", 1e300, "32-bit"), ("INT64", 2**53 + 1, "53 bits"),
     ("STRING", LONGEST + "x", "39"), ("STRING", 5.0, "text"), ("DOUBLE", "five", "not a number"),
-    ("DOUBLE", None, "not a number"), ("ENUM", -1, "outside"), ("WF:DOUBLE", [], "empty"), ("WF:DOUBLE", [0.0] * 17, "16"),
+    ("DOUBLE", None, "not a number"), ("ENUM", -1, "outside"), ("WF:DOUBLE", [], "empty"),
+    ("WF:DOUBLE", [0.0] * 17, "16"),
     ("WF:SHORT", [40_000], "outside"), ("WF:STRING", [1], "text"), ("DOUBLE", [1.0, 2.0], "holds 1"),
     ("WF:DOUBLE", np.zeros((2, 2)), "one dimension"), ("STRING", "a\0b", "NUL"), ("LSO.VAL$", "x" * 300, "299"),
 ]  # fmt: skip

@@ -46,7 +46,7 @@ class Channels:
     """Opens channels once, counts who uses them and closes those that nobody has used for a while."""
 
     def __init__(self, post: Callable[[tuple[object, ...]], None], search: Callable[[Sequence[Channel]], None]) -> None:
-        """`post` queues a call, (function, *arguments), for the CA thread. `search` shall `open` each channel it gets."""
+        """`post` queues a call, (function, *arguments), for the CA thread; `search` shall `open` what it gets."""
         self._search = search
         self._by_name: dict[str, Channel] = {}
         self._by_chid: dict[int, Channel] = {}

@@ -36,12 +36,12 @@ _EVENTS = libca.DBE_VALUE | libca.DBE_ALARM
 class _Kind:
     """Structures of one native type: one element each, or counted. `pending` holds the latest by slot."""
 
-    def __init__(self, native: int, *, scalar: bool) -> None:
+    def __init__(self, native: int, refused: Callable[[int], None], *, scalar: bool) -> None:
         self.native = native
         self.scalar = scalar
         self.pending: dict[int, Any] = {}
         make = _scalar_callback if scalar else _array_callback
-        self.handler = libca.EventHandler(make(native, self.pending))
+        self.handler = libca.EventHandler(make(native, self.pending, refused))
 
     def take(self) -> tuple[list[int], list[Any]]:
         """Slots and what is pending for them, taken out."""
@@ -53,18 +53,24 @@ class _Kind:
         return slots, values
 
 
-def _scalar_callback(native: int, pending: dict[int, Any]) -> Callable[[libca.EventArguments], None]:
+def _scalar_callback(
+    native: int, pending: dict[int, Any], refused: Callable[[int], None]
+) -> Callable[[libca.EventArguments], None]:
     bytes_at, size = libca.bytes_at, dbr.time_size(native, 1)
 
     def on_event(arguments: libca.EventArguments) -> None:
         address = arguments.dbr
         if address:
             pending[arguments.usr] = bytes_at(address, size)
+        elif arguments.status == libca.ECA_NORDACCESS:
+            refused(arguments.usr)
 
     return on_event
 
 
-def _array_callback(native: int, pending: dict[int, Any]) -> Callable[[libca.EventArguments], None]:
+def _array_callback(
+    native: int, pending: dict[int, Any], refused: Callable[[int], None]
+) -> Callable[[libca.EventArguments], None]:
     bytes_at, time_size = libca.bytes_at, dbr.time_size
 
     def on_event(arguments: libca.EventArguments) -> None:
@@ -72,6 +78,8 @@ def _array_callback(native: int, pending: dict[int, Any]) -> Callable[[libca.Eve
         if address:
             count = arguments.count
             pending[arguments.usr] = (count, bytes_at(address, time_size(native, count)))
+        elif arguments.status == libca.ECA_NORDACCESS:
+            refused(arguments.usr)
 
     return on_event
 
@@ -84,8 +92,8 @@ class CtypesIngest:
     def __init__(self, access: ChannelAccess) -> None:
         self._access = access
         access.follow(self)
-        self._scalars = [_Kind(native, scalar=True) for native in dbr.NATIVE_TYPES]
-        self._arrays = [_Kind(native, scalar=False) for native in dbr.NATIVE_TYPES]
+        self._scalars = [_Kind(native, self._refused, scalar=True) for native in dbr.NATIVE_TYPES]
+        self._arrays = [_Kind(native, self._refused, scalar=False) for native in dbr.NATIVE_TYPES]
         self._monitored: dict[int, Channel] = {}
         self._subscriptions: dict[int, tuple[int, _Kind]] = {}
         self._states = np.zeros(1024, np.uint8)
@@ -258,6 +266,15 @@ class CtypesIngest:
                 self._states[channel.slot] = 0
                 self._changed_states[channel.slot] = True
 
+    def _refused(self, slot: int) -> None:
+        """On a thread of libca: the right to read was taken away."""
+        self._access.post(self._note_refusal, slot)
+
+    def _note_refusal(self, slot: int) -> None:
+        if slot in self._monitored:
+            self._states[slot] = 0
+            self._changed_states[slot] = True
+
     def keep_house(self, now: float) -> None:
         """Refreshes metadata and access rights once in a while."""
         if now < self._next_refresh:
@@ -275,5 +292,6 @@ class CtypesIngest:
 
 
 def _state(channel: Channel) -> np.uint8:
+    readable = Flag.CONNECTED if libca.read_access(channel.chid) else 0
     writable = Flag.WRITABLE if libca.write_access(channel.chid) else 0
-    return np.uint8(Flag.CONNECTED | writable)
+    return np.uint8(readable | writable)

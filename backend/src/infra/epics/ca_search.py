@@ -201,7 +201,7 @@ class _List(ctypes.Structure):
 
 
 def search_addresses(descriptor: int) -> list[Address]:
-    """Where libca searches: it makes its list of the environment and the interfaces, and so do we, with its function."""
+    """Where libca searches: made of the environment and the interfaces, by libca's own function."""
     port = int(os.environ.get("EPICS_CA_SERVER_PORT") or DEFAULT_PORT)
     found = _List()
     libca.configure_address_list(ctypes.byref(found), descriptor, port)

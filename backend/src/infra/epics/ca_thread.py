@@ -13,7 +13,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from backend.src.core.errors import StartFailed, Unavailable
@@ -24,7 +24,9 @@ from backend.src.infra.epics.repeater import start_repeater
 
 log = logging.getLogger(__name__)
 
-BUSY_STEP_S = 0.001
+BUSY_STEP_S = 0.001  # while answers are expected any moment
+WAITING_STEP_S = 0.02  # while an operation runs but nothing has happened for LULL_S
+LULL_S = 0.25
 IDLE_STEP_S = 1.0
 HOUSEKEEPING_S = 5.0
 Call = tuple[Any, ...]  # (function, *arguments)
@@ -63,6 +65,7 @@ class ChannelAccess:
         self._inbox: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._busy_until = 0.0
         self._operations: list[Operation] = []
         self._followers: list[Follower] = []
         self.channels = Channels(self._inbox.put, self._search)
@@ -125,6 +128,7 @@ class ChannelAccess:
     def begin(self, operation: Operation) -> None:
         """Starts an operation; on the CA thread only."""
         self._operations.append(operation)
+        self._busy_until = time.monotonic() + LULL_S
         self._step(operation, operation.begin)
 
     def _search(self, channels: Sequence[Channel]) -> None:
@@ -200,8 +204,14 @@ class ChannelAccess:
                     self._keep_house()
             except Exception:
                 log.exception("a turn of the Channel Access thread failed")
-        for operation in self._operations:
+        for operation in (*self._operations, *self._not_begun()):
             operation.fail(Unavailable("Channel Access is shutting down"))
+
+    def _not_begun(self) -> Iterator[Operation]:
+        while not self._inbox.empty():
+            call = self._inbox.get_nowait()
+            if call[0] == self.begin:
+                yield call[1]
 
     def _turn(self) -> None:
         self._empty_inbox()
@@ -214,13 +224,19 @@ class ChannelAccess:
     def _empty_inbox(self) -> None:
         inbox = self._inbox
         try:
-            call = inbox.get(timeout=BUSY_STEP_S if self._operations else IDLE_STEP_S)
+            call = inbox.get(timeout=self._step_s())
+            self._busy_until = time.monotonic() + LULL_S
             call[0](*call[1:])
             for _ in range(inbox.qsize()):
                 call = inbox.get_nowait()
                 call[0](*call[1:])
         except queue.Empty:
             return
+
+    def _step_s(self) -> float:
+        if not self._operations:
+            return IDLE_STEP_S
+        return BUSY_STEP_S if time.monotonic() < self._busy_until else WAITING_STEP_S
 
     def _tell_of_connections(self) -> None:
         lost = self.channels.take_disconnected()

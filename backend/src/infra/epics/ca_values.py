@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ _RANGES = {
     dbr.LONG: (-(2**31), 2**31 - 1),
 }
 _FLOATING = (dbr.FLOAT, dbr.DOUBLE)
+_FLOAT_BYTES = {dbr.FLOAT: struct.Struct("<f"), dbr.DOUBLE: struct.Struct("<d")}
 _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
@@ -50,11 +52,13 @@ def _scalar(native: int, value: Any) -> bytes:
     if not isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):
         raise Unfit(f"{value!r:.60} is not a number")
     if native in _FLOATING:
-        return np.array(_floating(native, value), dbr.ELEMENTS[native]).tobytes()
+        return _FLOAT_BYTES[native].pack(_floating(native, value))
     return _integer_bytes(native, value)
 
 
 def _floating(native: int, value: Any) -> float:
+    if type(value) is float and native == dbr.DOUBLE:
+        return value
     number = float(value)
     if not isinstance(value, (float, np.floating)) and int(number) != int(value):
         raise Unfit(f"{value} has no exact double; Channel Access carries 53 bits")

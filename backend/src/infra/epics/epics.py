@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ from backend.src.infra.epics.progress import SharedProgress, until_abort
 from backend.src.infra.epics.pva import PvAccess
 from backend.src.infra.epics.pva_write import PvaWrite
 from backend.src.infra.epics.single import forget_channels, holds_undecodable, read_ca, reading_of
+
+log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 1.0
 
@@ -50,7 +53,11 @@ class Epics(metaclass=FinalSingleton):
         """Closes every channel; harmless when never started."""
         if self._ca.running:
             forget_channels()
-        await asyncio.gather(asyncio.to_thread(self._ca.stop, STOP_TIMEOUT_S), asyncio.to_thread(self._pva.stop))
+        in_time, _ = await asyncio.gather(
+            asyncio.to_thread(self._ca.stop, STOP_TIMEOUT_S), asyncio.to_thread(self._pva.stop)
+        )
+        if not in_time:
+            log.warning("Channel Access did not close within %g s; it goes on by itself", STOP_TIMEOUT_S)
 
     async def ping(self) -> None:
         """Raises Unavailable when the Channel Access thread has ended."""

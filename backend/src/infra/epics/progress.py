@@ -46,6 +46,9 @@ async def until_abort(work: Awaitable[T], abort: asyncio.Event, stop: Callable[[
         if not running.done():
             stop()
         return await running
+    except asyncio.CancelledError:
+        stop()
+        raise
     finally:
         watching.cancel()
         running.cancel()

@@ -55,6 +55,7 @@ class PvAccess:
         self._running = False
         self._pool: ThreadPoolExecutor | None = None
         self._inbox: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
+        self._waiting: set[threading.Event] = set()
         self._worker: threading.Thread | None = None
         self._monitors: dict[int, PvaMonitor] = {}
         self._by_name: dict[str, PvaMonitor] = {}
@@ -83,6 +84,8 @@ class PvAccess:
         if not self._running:
             return
         self._running = False
+        for waiting in tuple(self._waiting):
+            waiting.set()
         self._inbox.put(None)
         if self._worker is not None:
             self._worker.join()
@@ -98,7 +101,7 @@ class PvAccess:
                 raise Unavailable("PVAccess does not run")
             if self._context is None:
                 set_debug("pvxs.*", logLevelError)  # it would warn of a refused channel every second
-                self._context = Context("pva", conf=pva_environment(self._settings), useenv=False, nt=False)
+                self._context = Context("pva", conf=pva_environment(self._settings), useenv=True, nt=False)
             return self._context
 
     # reading
@@ -124,6 +127,7 @@ class PvAccess:
         wanted = {name for name in names if not self._known_absent(name, now - timeout_s)}
         answers: dict[str, Any] = {}
         complete = threading.Event()
+        self._waiting.add(complete)
 
         def note(name: str, answer: Any) -> None:
             answers[name] = answer
@@ -134,6 +138,7 @@ class PvAccess:
         operations = [context.get(name, _bound(note, name)) for name in wanted]
         if wanted:
             complete.wait(timeout_s)
+        self._waiting.discard(complete)
         taken = dict(answers)
         for operation in operations:
             operation.close()
