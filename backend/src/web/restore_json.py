@@ -12,7 +12,7 @@ from backend.src.services.restore.models import RESULTS, VERDICTS
 from backend.src.services.restore.planning import saved_frame, setpoint_rows
 from backend.src.services.snapshots.capture import pick
 from backend.src.web.epics_json import json_values
-from backend.src.web.snapshot_json import labels
+from backend.src.web.snapshot_json import labels, short_address
 
 Json = Any
 LEFT_ALONE = (Verdict.EQUAL, Verdict.READ_ONLY)
@@ -39,7 +39,7 @@ def _items(proposal: Proposal, verdicts: list[str], default: Protocol) -> list[d
     columns = zip(
         target.pvs.ids[plan.pv_rows].tolist(),
         pick(target.pvs.names, plan.pv_rows),
-        [_short(target.addresses[row], default) if row >= 0 else None for row in setpoints.tolist()],
+        [short_address(target.addresses[row], default) if row >= 0 else None for row in setpoints.tolist()],
         verdicts, plan.judgement.reasons,
         json_values(current), json_values(saved), labels(current), labels(saved),
         strict=True,
@@ -51,10 +51,6 @@ def _items(proposal: Proposal, verdicts: list[str], default: Protocol) -> list[d
         }
         for pv_id, name, address, verdict, reason, now, wanted, label_now, label_wanted in columns
     ]  # fmt: skip
-
-
-def _short(address: str, default: Protocol) -> str:
-    return address.removeprefix(f"{default}://")
 
 
 def outcomes_json(job: Job, outcomes: Outcomes, default: Protocol) -> dict[str, Json]:
@@ -79,7 +75,7 @@ def _outcomes(outcomes: Outcomes, default: Protocol) -> list[dict[str, Json]]:
     )  # fmt: skip
     return [
         {
-            "pvId": str(pv_id), "pvName": name, "address": None if address is None else _short(address, default),
+            "pvId": str(pv_id), "pvName": name, "address": None if address is None else short_address(address, default),
             "verdict": verdict.value, "result": result.value, "ok": is_ok(verdict, result), "message": message,
             "target": target, "before": before, "after": after, "verified": result is Result.RESTORED,
         }

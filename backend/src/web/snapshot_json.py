@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.epics.frame import Frame, PvValue, ValueType
-from backend.src.services.catalog import TagRef
 from backend.src.services.snapshots import Compared, HistoryPage, Snapshot
 from backend.src.services.snapshots.capture import Capture, Ints, Role, take_frame
 from backend.src.web.epics_json import epics_values, json_text, json_value, json_values
@@ -52,46 +51,9 @@ def values_json(capture: Capture) -> list[dict[str, Json]]:
     return values
 
 
-def pv_values_json(capture: Capture, default: Protocol) -> list[dict[str, Json]]:
-    """A PvValue for each PV."""
-    # one None behind the last row: the row -1 of a missing role falls on it
-    values: list[Json] = [*values_json(capture), None]
-    names: list[Json] = [*(_short(address, default) for address in capture.addresses), None]
-    tags = _tags_json()
-    pvs = capture.pvs
-    columns = zip(pvs.ids.tolist(), pvs.names, pvs.tags, capture.row_of_role.tolist(), strict=True)
-    return [
-        {
-            "pvId": str(pv_id), "pvName": name,
-            "setpointName": names[setpoint], "readbackName": names[readback], "configName": names[config],
-            "setpointValue": values[setpoint], "readbackValue": values[readback], "configValue": values[config],
-            **_alarm(values[setpoint] or values[readback] or values[config]),
-            "tags": tags(refs),
-        }
-        for pv_id, name, refs, (setpoint, readback, config) in columns
-    ]  # fmt: skip
-
-
-def _short(address: str, default: Protocol) -> str:
+def short_address(address: str, default: Protocol) -> str:
+    """A full address without its protocol where that is the default one."""
     return address.removeprefix(f"{default}://")
-
-
-def _alarm(value: dict[str, Json]) -> dict[str, Json]:
-    return {name: value[name] for name in ("status", "severity", "timestamp")}
-
-
-def _tags_json() -> Callable[[tuple[TagRef, ...]], list[dict[str, str]]]:
-    """Equal sets of tags, which many PVs share, are made once."""
-    made: dict[int, list[dict[str, str]]] = {}
-
-    def tags(refs: tuple[TagRef, ...]) -> list[dict[str, str]]:
-        found = made.get(id(refs))
-        if found is None:
-            found = [{"id": str(ref.id), "name": ref.name, "groupName": ref.group_name} for ref in refs]
-            made[id(refs)] = found
-        return found
-
-    return tags
 
 
 def comparison_json(compared: Compared, *, only_differences: bool) -> dict[str, Json]:

@@ -8,7 +8,7 @@ import re
 import numpy as np
 
 from backend.src.core.errors import FieldError, Invalid
-from backend.src.infra.epics.address import Protocol, PvAddress
+from backend.src.infra.epics.address import Protocol
 from backend.src.services.catalog import Selection
 from backend.src.services.restore.models import RestoreRequest
 from backend.src.services.snapshots.capture import Capture, Ints, Mask
@@ -66,7 +66,7 @@ def _tagged(target: Capture, tag_ids: frozenset[int]) -> Mask:
 def _matching(target: Capture, pattern: str, default: Protocol) -> Mask:
     """A glob (* and ?) that an address of the PV matches whole, with case."""
     matches = re.compile(fnmatch.translate(pattern.replace("[", "[[]"))).fullmatch
-    names = (PvAddress.parse(address).short(default) for address in target.addresses)
+    names = (address.short(default) for address in target.parsed)
     found = np.fromiter((matches(name) is not None for name in names), np.bool_, len(target))
     chosen = np.zeros(len(target.pvs), np.bool_)
     chosen[target.pv_row[found]] = True

@@ -15,7 +15,7 @@ import numpy as np
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Busy, Conflict
 from backend.src.core.supervisor import Supervisor
-from backend.src.infra.epics.address import Protocol, PvAddress
+from backend.src.infra.epics.address import Protocol
 from backend.src.infra.epics.frame import Frame
 from backend.src.infra.sql import SQL
 from backend.src.services.jobs import Job, JobContext, Jobs
@@ -134,7 +134,7 @@ class Restores:
         """The setpoints as they are now: all that do not answer cost one time-out together."""
         setpoints = setpoint_rows(target, pv_rows)
         present = np.flatnonzero(setpoints >= 0)
-        addresses = [PvAddress.parse(text) for text in pick(target.addresses, setpoints[present])]
+        addresses = pick(target.parsed, setpoints[present])
         found = await self._machine.read(addresses, timeout_s=self._settings.read_timeout_s)
         return at_rows(len(pv_rows), present, found)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backend.src.core.clock import Clock
-from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import Frame, empty_frame
 from backend.src.services.catalog import Inventory
 from backend.src.services.jobs import JobAborted, JobContext
@@ -109,7 +108,7 @@ class RestoreRun:
         setpoints = setpoint_rows(target, pv_rows)
         return Writes(
             pv_ids=target.pvs.ids[pv_rows],
-            addresses=[PvAddress.parse(text) for text in pick(target.addresses, setpoints)],
+            addresses=pick(target.parsed, setpoints),
             target=take_frame(target.frame, setpoints),
             tolerances=Tolerances(target.pvs.abs_tolerance[pv_rows], target.pvs.rel_tolerance[pv_rows]),
         )

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from backend.src.infra.epics.address import Protocol, PvAddress
 from backend.src.infra.epics.frame import Flag, Frame
 from backend.src.services.catalog.models import TagRef
 
@@ -126,6 +127,13 @@ class Capture:
         received = self.frame.rows["received_ns"]
         age = (self.header.created_ns - received) / NS_PER_S
         return np.where(received == 0, np.nan, age)
+
+    @cached_property
+    def parsed(self) -> list[PvAddress]:
+        """The addresses, ready to be read or written."""
+        known = {f"{protocol}": protocol for protocol in Protocol}
+        parts = (address.partition("://") for address in self.addresses)
+        return [PvAddress(known[protocol], name) for protocol, _, name in parts]
 
     @cached_property
     def row_of_role(self) -> Ints:

@@ -29,12 +29,14 @@ from backend.src.services.snapshots import (
 from backend.src.services.snapshots.capture import Capture
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.column_json import answer_with
 from backend.src.web.inputs import BodyId, Label, Name, Offset, OpaqueId, PageSize, PvText, Token
 from backend.src.web.inputs import Query as QueryText
 from backend.src.web.large_json import orjson_response
 from backend.src.web.paging import read_token, write_token
+from backend.src.web.pv_values_json import pv_values_json
 from backend.src.web.routes import Route
-from backend.src.web.snapshot_json import pv_values_json, summary_json
+from backend.src.web.snapshot_json import summary_json
 from backend.src.web.snapshot_models import (
     MOST_PVS,
     ChangedSnapshot,
@@ -120,8 +122,7 @@ class SnapshotsEndpoint:
         contents = await self._snapshots.contents(id)
         part = await asyncio.to_thread(_part, contents.capture, offset, limit)
         values = await asyncio.to_thread(pv_values_json, part, self._default)
-        content = {**summary_json(contents.snapshot), "pvValues": values}
-        return await asyncio.to_thread(orjson_response, content)
+        return answer_with(summary_json(contents.snapshot), "pvValues", values)
 
     async def update(self, id: OpaqueId, body: ChangedSnapshot) -> Response:
         """Title, description, labels and the golden mark; the values never change."""
