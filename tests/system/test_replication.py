@@ -191,3 +191,5 @@ async def test_redis_that_dies_and_comes_back_empty(machine: FakeMachine) -> Non
             server.start()
             await until(lambda: copy.live.fresh() and copy.value(9) == 9.5, timeout_s=10.0)
             assert copy.replica.in_step
+            async with Process(cache, FakeMachine({}), may_lead=False) as late:
+                await until(lambda: late.live.fresh() and late.value(1500) == 1500.0)

@@ -86,7 +86,7 @@ class Publisher:
             try:
                 await self.publish_once()
             except Unavailable as exc:
-                self._begin(0)  # nobody knows what arrived: begin again, with everything
+                # nothing counts as told; should it have arrived after all, its number comes twice and the copies notice
                 log.debug("not published: %s", exc.message)
 
     async def publish_once(self) -> bool:
