@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,7 +14,7 @@ from backend.src.core.clock import Clock, SystemClock
 from backend.src.core.errors import Unavailable
 from backend.src.infra.epics.address import Protocol as PvProtocol
 from backend.src.infra.epics.address import PvAddress
-from backend.src.infra.sql import SQL, CacheKind
+from backend.src.infra.sql import SQL, CachedQuery, CacheKind
 from backend.src.services.catalog import cached_forms, importing, inventory_loading, pv_edits, pv_rows, versions
 from backend.src.services.catalog.csv_export import write_list
 from backend.src.services.catalog.csv_list import PvList, read_list
@@ -45,15 +45,21 @@ class CatalogStore:
         self.clock = clock
         self._notifier = notifier
 
-    async def write(self, work: Callable[[Connection], T], *, changed: Callable[[T], bool] = lambda _: True) -> T:
-        """Runs `work` within the catalogue's lock and commits it with a new version."""
+    async def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        changed: Callable[[T], bool] = lambda _: True,
+        through: Callable[[T], Sequence[CachedQuery[Any]]] = lambda _: (),
+    ) -> T:
+        """Runs `work` within the catalogue's lock and commits it with a new version; `through`: see SQL.write."""
 
         def locked(connection: Connection) -> tuple[T, int | None]:
             versions.lock(connection)
             result = work(connection)
             return result, versions.bump(connection) if changed(result) else None
 
-        result, version = await self.sql.write(locked, touches=PV_TABLES)
+        result, version = await self.sql.write(locked, touches=PV_TABLES, through=lambda done: through(done[0]))
         if version is not None:
             await self._tell(version)
         return result
@@ -102,9 +108,8 @@ class Catalog:
 
     async def get(self, pv_id: int) -> Pv:
         """One PV. Raises PvNotFound."""
-        plain = await self._sql.cached(
-            CacheKind.QUERY, f"pv:{pv_id}", PV_TABLES, lambda connection: _plain(connection, pv_id)
-        )
+        query = _pv_query(pv_id)
+        plain = await self._sql.cached(query.kind, query.key, query.tables, query.load)
         if plain is None:
             raise pv_rows.PvNotFound(pv_id)
         return cached_forms.pv_from(plain)
@@ -116,12 +121,17 @@ class Catalog:
     async def create(self, drafts: Sequence[PvDraft], actor: str | None) -> list[Pv]:
         """Adds all the PVs or none; aligned with the drafts. Raises Invalid (unknown tags), DuplicatePvs."""
         stamp = self._stamp(actor)
-        return await self.store.write(lambda connection: pv_edits.create(connection, drafts, stamp))
+        return await self.store.write(
+            lambda connection: pv_edits.create(connection, drafts, stamp),
+            through=lambda made: [_pv_query(pv.id) for pv in made] if len(made) == 1 else (),
+        )
 
     async def update(self, pv_id: int, changes: PvChanges, actor: str | None) -> Pv:
         """Changes the given fields; None clears. Raises PvNotFound, Invalid, DuplicatePvs."""
         stamp = self._stamp(actor)
-        return await self.store.write(lambda connection: pv_edits.update(connection, pv_id, changes, stamp))
+        return await self.store.write(
+            lambda connection: pv_edits.update(connection, pv_id, changes, stamp), through=lambda pv: [_pv_query(pv.id)]
+        )
 
     async def delete(self, pv_id: int) -> None:
         """Deletes a PV; snapshots keep its values. Raises PvNotFound."""
@@ -170,6 +180,9 @@ class Catalog:
         return pv_rows.Stamp(self.store.clock.now(), actor, self.default_protocol)
 
 
-def _plain(connection: Connection, pv_id: int) -> cached_forms.Plain | None:
-    found = pv_rows.fetch(connection, (pv_id,))
-    return cached_forms.plain_pv(found[0]) if found else None
+def _pv_query(pv_id: int) -> CachedQuery[cached_forms.Plain | None]:
+    def load(connection: Connection) -> cached_forms.Plain | None:
+        found = pv_rows.fetch(connection, (pv_id,))
+        return cached_forms.plain_pv(found[0]) if found else None
+
+    return CachedQuery(CacheKind.QUERY, f"pv:{pv_id}", PV_TABLES, load)

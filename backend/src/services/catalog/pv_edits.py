@@ -87,7 +87,9 @@ def _checked_at(position: int, draft: PvDraft, count: int) -> PvDraft:
     try:
         return checked(draft)
     except Invalid as error:
-        raise error if count == 1 else at_position(error, position) from error
+        if count == 1:
+            raise
+        raise at_position(error, position) from error
 
 
 def _check_repeats(drafts: Sequence[PvDraft], stamp: Stamp) -> None:

@@ -194,7 +194,8 @@ def forged(*content: Any) -> str:
 @pytest.mark.parametrize(
     "token",
     ["x", "AAAA", "%00", forged(), forged("pvs"), forged("other", "A", 1), forged("pvs", 1, "A"),
-     forged("pvs", "A", 2**70), forged("pvs", "A", True), forged("pvs", "A\0", 1), forged("pvs", "A", 1, 2), "é", "x" * 9_000],
+     forged("pvs", "A", 2**70), forged("pvs", "A", True), forged("pvs", "A\0", 1), forged("pvs", "A", 1, 2), "é",
+     "x" * 9_000],
 )  # fmt: skip
 async def test_tampered_tokens_are_refused(client: CatalogClient, token: str) -> None:
     await client.add("A", "B")
