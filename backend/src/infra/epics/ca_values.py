@@ -59,11 +59,22 @@ def _scalar(native: int, value: Any) -> bytes:
 def _floating(native: int, value: Any) -> float:
     if type(value) is float and native == dbr.DOUBLE:
         return value
-    number = float(value)
-    if not isinstance(value, (float, np.floating)) and int(number) != int(value):
-        raise Unfit(f"{value} has no exact double; Channel Access carries 53 bits")
+    number = exact_double(value)
     if native == dbr.FLOAT and math.isfinite(number) and abs(number) > _LARGEST_FLOAT:
         raise Unfit(f"{value} is beyond the range of a 32-bit float")
+    return number
+
+
+def exact_double(value: Any) -> float:
+    """The number as a double. Raises Unfit for an integer that has none."""
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or int(number) != int(value):
+        raise Unfit(f"{value} has no exact double, which carries 53 bits")
     return number
 
 

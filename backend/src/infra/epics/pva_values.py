@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.src.infra.epics.ca_values import Unfit
+from backend.src.infra.epics.ca_values import Unfit, exact_double
 from backend.src.infra.epics.frame import Flag, Interned, PvValue, ValueType, bits_from_scalar
 
 CODES = {
@@ -172,9 +172,7 @@ def _encodable(value: str) -> str:
 
 
 def _floating(code: str, value: Any) -> float:
-    number = float(value)
-    if not isinstance(value, (float, np.floating)) and int(number) != int(value):
-        raise Unfit(f"{value} has no exact double")
+    number = exact_double(value)
     if code == "f" and math.isfinite(number) and abs(number) > _LARGEST_FLOAT:
         raise Unfit(f"{value} is beyond the range of a 32-bit float")
     return number
