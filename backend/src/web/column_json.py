@@ -25,6 +25,7 @@ Mask = npt.NDArray[np.bool_]
 
 TEXT = pa.large_string()
 NULL = "null"
+TO_ESCAPE = r'["\\\x00-\x1f]'  # all that JSON does not allow in a text as it is
 _FLOATING = (ValueType.DOUBLE, ValueType.FLOAT)
 compute: Any = pc  # its functions are made at run time
 
@@ -34,16 +35,14 @@ def constant(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def texts(values: Sequence[str | None]) -> Column:
-    """Texts or null; equal ones are encoded once."""
-    known: dict[str | None, str] = {}
-    encoded = []
-    for value in values:
-        text = known.get(value)
-        if text is None:
-            text = known[value] = orjson.dumps(value).decode()
-        encoded.append(text)
-    return pa.array(encoded, TEXT)
+def texts(values: Sequence[str | None] | Column) -> Column:
+    """Texts or null, as Python or Arrow has them."""
+    column = values.cast(TEXT) if isinstance(values, pa.Array) else pa.array(values, TEXT)
+    if compute.any(compute.match_substring_regex(column, TO_ESCAPE)).as_py():
+        column = pa.array(
+            [None if text is None else orjson.dumps(text)[1:-1].decode() for text in column.to_pylist()], TEXT
+        )
+    return compute.fill_null(join(['"', column, '"']), NULL)
 
 
 def chosen(words: Sequence[object], codes: npt.NDArray[Any]) -> Column:
@@ -84,6 +83,11 @@ def _name_unwritable(encoded: Column, values: npt.NDArray[Any]) -> Column:
 def _nulls(encoded: Column) -> Mask:
     nulls: Mask = encoded.is_null().to_numpy(zero_copy_only=False)
     return nulls
+
+
+def ids(keys: npt.NDArray[np.int64]) -> Column:
+    """Ids travel as texts."""
+    return join(['"', numbers(keys), '"'])
 
 
 def booleans(values: npt.NDArray[np.bool_]) -> Column:

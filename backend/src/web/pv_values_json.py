@@ -11,10 +11,11 @@ from backend.src.infra.epics.address import Protocol
 from backend.src.infra.epics.frame import LIMITS, Frame, ValueType
 from backend.src.services.catalog import TagRef
 from backend.src.services.snapshots.capture import Capture, Ints, Mask, Role
+from backend.src.services.snapshots.metadata_columns import label_column
 from backend.src.web import column_json
 from backend.src.web.column_json import Column, at, chosen, numbers, texts
 from backend.src.web.epics_json import json_text, status_name
-from backend.src.web.snapshot_json import labels, short_address
+from backend.src.web.snapshot_json import short_address
 
 UPPER, LOWER = LIMITS.index("upper_control"), LIMITS.index("lower_control")
 TYPES = tuple(kind.label for kind in ValueType)
@@ -29,7 +30,7 @@ def pv_values_json(capture: Capture, default: Protocol) -> bytes:
     per_role = {f"{role.label}Name": at(names, rows[:, role]) for role in Role}
     per_role |= {f"{role.label}Value": at(values, rows[:, role]) for role in Role}
     fields: dict[str, Column | str] = {
-        "pvId": texts([str(pv_id) for pv_id in pvs.ids.tolist()]),
+        "pvId": column_json.ids(pvs.ids),
         "pvName": texts(pvs.names),
         **per_role,
         **{name: at(alarms[name], first) for name in ("status", "severity", "timestamp")},
@@ -57,7 +58,7 @@ def _values(capture: Capture) -> Column:
             "precision": numbers(precision, precision < 0),
             "upper_ctrl_limit": _limits(frame, UPPER),
             "lower_ctrl_limit": _limits(frame, LOWER),
-            "enumLabel": texts(labels(frame)) if (frame.rows["type"] == ValueType.ENUM).any() else column_json.NULL,
+            "enumLabel": texts(label_column(frame)),
             "type": chosen(TYPES, frame.rows["type"]),
             "connected": column_json.booleans(frame.connected),
             "ageSeconds": numbers(capture.age_s, np.isnan(capture.age_s)),

@@ -33,7 +33,7 @@ def encode(frame: Frame) -> dict[str, Column]:
     """The metadata columns of n readings; all null where metadata was never read."""
     meta, known = frame.meta, (frame.rows["flags"] & Flag.METADATA) != 0
     columns = {
-        "enum_label": _encode_labels(frame),
+        "enum_label": label_column(frame),
         "enum_choices": _encode_choices(frame.interned, meta["choices"]),
         "units": indexed(meta["units"], [*map(_printable, frame.interned.units)], absent=~known),
         "precision": column(meta["precision"], absent=~known | (meta["precision"] < 0)),
@@ -53,7 +53,8 @@ def _printable(text: str) -> str:
     return text
 
 
-def _encode_labels(frame: Frame) -> Column:
+def label_column(frame: Frame) -> Column:
+    """The label of each scalar enum, null for all else."""
     rows, choices = frame.rows, frame.meta["choices"]
     widths = np.array([len(labels) for labels in frame.interned.choices], np.int64)
     bases = np.cumsum(widths) - widths

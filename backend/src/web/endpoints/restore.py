@@ -14,10 +14,17 @@ from backend.src.services.accounts import Principal
 from backend.src.services.jobs import Job, Jobs
 from backend.src.services.restore import Outcomes, OutcomesNotFound, Restores
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.column_json import answer_with
 from backend.src.web.endpoints.snapshots import BASE, Async
 from backend.src.web.inputs import OpaqueId
 from backend.src.web.large_json import orjson_response
-from backend.src.web.restore_json import finished_json, outcomes_json, plan_json
+from backend.src.web.restore_json import (
+    finished_json,
+    outcome_rows_json,
+    outcomes_json,
+    plan_items_json,
+    plan_json,
+)
 from backend.src.web.restore_models import (
     OutcomesAnswer,
     PlanAnswer,
@@ -61,8 +68,8 @@ class RestoreEndpoint:
     ) -> Response:
         """Reads every setpoint anew and writes nothing."""
         proposal = await self._restores.plan(id, body.request(), principal.name)
-        content = await asyncio.to_thread(plan_json, proposal, self._default)
-        return await asyncio.to_thread(orjson_response, content)
+        items = await asyncio.to_thread(plan_items_json, proposal, self._default)
+        return answer_with(plan_json(proposal), "items", items)
 
     async def restore(
         self,
@@ -95,5 +102,5 @@ class RestoreEndpoint:
     async def outcomes(self, id: OpaqueId) -> Response:
         """Kept for good. While it runs, and when it died, "unknown" are those that may have been written."""
         job, outcomes = await self._restores.outcomes(id)
-        content = await asyncio.to_thread(outcomes_json, job, outcomes, self._default)
-        return await asyncio.to_thread(orjson_response, content)
+        rows = await asyncio.to_thread(outcome_rows_json, outcomes, self._default)
+        return answer_with(outcomes_json(job, outcomes), "outcomes", rows)
