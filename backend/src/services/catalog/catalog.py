@@ -173,7 +173,9 @@ class Catalog:
         return report
 
     def _plan(self, connection: Connection, listed: PvList) -> tuple[importing.Plan, Inventory]:
-        inventory = inventory_loading.load(connection, self.default_protocol, self._inventory)
+        inventory = self._inventory
+        if inventory is None or inventory.version != versions.current(connection):
+            inventory = inventory_loading.load(connection, self.default_protocol, inventory)
         return importing.plan(listed, inventory), inventory
 
     def _stamp(self, actor: str | None) -> pv_rows.Stamp:
