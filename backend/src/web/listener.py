@@ -79,11 +79,15 @@ class _Uvicorn(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # a client that left without reading keeps its connection half closed, and uvicorn's own shutdown trips over it
-        for connection in self.server_state.connections:
-            if connection.transport.is_closing():
-                connection.transport.abort()
+        self._abort_half_closed()
         await asyncio.sleep(0)
         await super().shutdown(sockets)
+        self._abort_half_closed()
+
+    def _abort_half_closed(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport.is_closing():
+                connection.transport.abort()
 
 
 class _Nothing:

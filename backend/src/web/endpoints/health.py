@@ -72,7 +72,7 @@ class HealthEndpoint:
             Route("GET", "/health/live", self.live, access=free, summary="The process answers", tags=TAGS),
             Route("GET", "/health/ready", self.ready, access=free, summary="Whether it can answer requests", tags=TAGS,
                   response_model=ReadyAnswer, errors=away),
-            Route("GET", f"{BASE}/dependencies", self.dependencies, access=read, summary="What it depends on", tags=TAGS),
+            Route("GET", f"{BASE}/dependencies", self.dependencies, access=read, summary="What it needs", tags=TAGS),
             Route("GET", "/metrics", self.prometheus, access=read, summary="For Prometheus", tags=TAGS, content=text),
             Route("GET", f"{BASE}/heartbeat", self.heartbeat, access=free, summary="Is the monitor alive", tags=TAGS),
             Route("GET", f"{BASE}/summary", self.summary, access=read, summary="In a few numbers", tags=TAGS),
