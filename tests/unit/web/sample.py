@@ -45,6 +45,8 @@ class Sample:
         return (
             Route("GET", "/things/{thing_id}", self.get, access=Access.READ, summary="Get", tags=("Things",)),
             Route("GET", "/things/newest", self.newest, access=Access.READ, summary="Newest", tags=("Things",)),
+            Route("GET", "/v1/kept/things/{thing_id}", self.get, access=Access.READ, summary="Get"),
+            Route("GET", "/v1/kept/things/newest", self.newest, access=Access.READ, summary="Newest"),
             Route("POST", "/things", self.post, access=Access.WRITE, summary="Add", tags=("Things",)),
             Route("DELETE", "/things", self.fail, access=Access.ADMIN, summary="Fail", errors=(errors.Conflict,)),
             Route("PUT", "/things", self.fail, access=Access.INTERVENE, summary="Stop"),

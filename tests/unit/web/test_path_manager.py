@@ -66,7 +66,9 @@ def test_what_was_collected_can_be_looked_at() -> None:
 
 
 async def test_a_fixed_path_is_not_swallowed_by_a_parameter() -> None:
-    """Sample lists /things/{thing_id} before /things/newest."""
+    """Sample lists each /{thing_id} before its /newest; the index of routes sees the first segments only."""
     async with client_of(make_app(Sample())) as client:
         answer = await client.get("/things/newest", params={"tags[]": ["a", "b"]})
         assert answer.json() == {"theName": "newest", "keptBy": "a,b"}
+        assert (await client.get("/v1/kept/things/newest")).json()["theName"] == "newest"
+        assert (await client.get("/v1/kept/things/7")).json()["theName"] == "7"

@@ -64,6 +64,14 @@ async def test_a_class_that_is_not_in_the_table_takes_its_ancestors_status(sampl
         assert (await client.delete("/things")).status_code == HttpCodes.NOT_FOUND
 
 
+async def test_text_that_is_no_utf8_can_be_told(sample: Sample, app: FastAPI) -> None:
+    """The machine's own texts come with lone surrogates where they were not UTF-8."""
+    sample.error = errors.NotFound("there is no \udcff")
+    async with client_of(app) as client:
+        answer = await client.delete("/things")
+        assert json.loads(answer.content)["detail"] == "there is no \udcff"
+
+
 async def test_what_is_wrong_with_each_part_is_told(sample: Sample, app: FastAPI) -> None:
     sample.error = errors.Invalid("two are wrong", errors=[errors.FieldError(("pvs", 3, "setpoint"), "taken")])
     async with client_of(app) as client:

@@ -53,6 +53,6 @@ def _claims(secret_key: Secret, token: str) -> dict[str, Any]:
         return jwt.decode(
             token, secret_key.reveal(), algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options=options
         )
-    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as exc:
-        # beyond PyJWTError: a header of nested brackets or odd types breaks the parser, not the check
+    except (jwt.PyJWTError, ValueError, RecursionError) as exc:
+        # beyond PyJWTError: nested brackets break the JSON parser of some Python versions, not the check
         raise Unauthenticated("the token is not valid") from exc

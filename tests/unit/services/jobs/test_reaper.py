@@ -131,6 +131,16 @@ async def test_what_waited_too_long_never_begins(sql: SQL, supervisor: Superviso
     assert begun == [snapshot.id]
 
 
+async def test_a_claim_does_not_begin_what_waited_too_long(sql: SQL, clock: ManualClock) -> None:
+    """Whether or not the reaper came by in between."""
+    row = {"id": "c" * 16, "type": "restore", "data": {}, "actor": "me", "created_at": clock.now()}
+    await sql.write(lambda c: job_rows.insert_job(c, row))
+    clock.advance(30.5)
+    assert await sql.write(lambda c: job_rows.claim_next(c, "worker", {"restore": 30}, clock.now())) is None
+    assert await sql.write(lambda c: job_rows.claim_next(c, "worker", {"other": None}, clock.now())) is None
+    assert await sql.write(lambda c: job_rows.claim_next(c, "worker", {"restore": 31}, clock.now())) is not None
+
+
 async def test_a_job_given_up_by_others_is_stopped_here(jobs: Jobs, sql: SQL) -> None:
     """Somebody else may begin the same work: two restores at once would be worse than none."""
     stopped = asyncio.Event()
