@@ -16,9 +16,9 @@ import aioca
 async def main():
     order = json.load(sys.stdin)
     if order["values"] is None:
-        json.dump([float(value) for value in await aioca.caget(order["names"], timeout=30)], sys.stdout)
+        json.dump([float(value) for value in await aioca.caget(order["names"], timeout=110)], sys.stdout)
     else:
-        await aioca.caput(order["names"], order["values"], wait=True, timeout=30)
+        await aioca.caput(order["names"], order["values"], wait=True, timeout=110)
 
 aioca.run(main())
 """
@@ -42,7 +42,7 @@ def _run(order: dict[str, object]) -> str:
         env={"PATH": "/usr/bin:/bin", **CLIENT_ENVIRONMENT},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=150,
         check=False,
     )
     if done.returncode != 0:

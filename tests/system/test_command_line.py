@@ -67,7 +67,7 @@ def test_a_key_is_shown_once_opens_the_door_and_closes_it(folder: Path, running:
     [
         (("import", "nowhere.csv"), 2, "nowhere.csv"),
         (("snapshot", "show", "0123456789abcdef"), 1, "0123456789abcdef"),
-        (("key", "create", "x", "--scopes", "fly"), 2, "fly"),
+        (("key", "create", "x", "--scopes", "fly"), 2, "scopes"),
         (("snapshot", "list", "--url", "http://127.0.0.1:1", "--key", "x"), 4, "127.0.0.1:1"),
         (("snapshot", "list", "--url", "http://127.0.0.1:1"), 5, "LARDER_API_KEY"),
         (("serve", "--config", "nowhere.toml"), 3, "nowhere.toml"),

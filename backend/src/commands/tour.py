@@ -58,7 +58,7 @@ def _disturb(api: Api) -> list[dict[str, Any]]:
     for pv in numeric:
         before = live[pv["setpointAddress"]]["value"]
         outcome = api.call("PUT", f"/v1/pvs/{pv['id']}/value", json={"value": before + 0.5})
-        stdout.print(f"   {pv['setpointAddress']}: {before:g} -> {_readback(outcome):g}")
+        stdout.print(f"   {pv['setpointAddress']}: {before:g} -> {outcome['value']:g}")
     return numeric
 
 
@@ -66,20 +66,16 @@ def _is_number(entry: dict[str, Any]) -> bool:
     return isinstance(entry.get("value"), float) and bool(entry.get("connected"))
 
 
-def _readback(outcome: dict[str, Any]) -> float:
-    return float(outcome["readBack"])
-
-
 def _compare(api: Api, snapshot_id: str, changed: list[dict[str, Any]]) -> None:
     rows = [d for d in _setpoint_differences(api, snapshot_id) if d["pvId"] in {pv["id"] for pv in changed}]
-    columns = ("PV", "saved", "live", "difference")
+    columns = ("   PV", "saved", "live", "difference")
     print_table(columns, ((f"   {d['pvName']}", d["value1"], d["value2"], d.get("delta")) for d in rows))
 
 
 def _plan(api: Api, snapshot_id: str, changed: list[dict[str, Any]]) -> dict[str, Any]:
     body = {"pvIds": [pv["id"] for pv in changed]}
     plan: dict[str, Any] = api.call("POST", f"/v1/snapshots/{snapshot_id}/restore/plan", json=body)
-    columns = ("PV", "verdict", "now", "to write")
+    columns = ("   PV", "verdict", "now", "to write")
     print_table(
         columns, ((f"   {i['pvName']}", i["verdict"], i.get("current"), i.get("target")) for i in plan["items"])
     )

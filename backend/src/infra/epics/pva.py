@@ -7,6 +7,7 @@ queue, which keeps the newest, until `drain` takes them.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import threading
 import time
@@ -26,9 +27,14 @@ from backend.src.infra.epics.live_rows import LiveRows
 from backend.src.infra.epics.outcomes import Changes, Put
 from backend.src.infra.epics.pva_values import Unsupported, fill_meta, fill_row
 
+log = logging.getLogger(__name__)
+
 READERS = 4
+DRAIN_BUDGET_S = 0.05  # p4p makes a Python object of each update: many at once shall not hold the caller
+SHORT_QUEUE = "field()record[queueSize=2]"  # only the newest counts
 CONNECTED = np.uint8(Flag.CONNECTED | Flag.WRITABLE)  # PVAccess does not tell who may write before one tries
 _META_FIELDS = ("display", "control", "valueAlarm")
+_ODD = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 
 
 class PvaMonitor:
@@ -210,11 +216,20 @@ class PvAccess:
                 slot = self._forgotten.pop()
                 if slot not in self._monitors:
                     self._live.forget(slot)
+            until = time.monotonic() + DRAIN_BUDGET_S
             for slot in list(self._dirty):
                 monitor = self._dirty.pop(slot, None)
                 if monitor is not None:
-                    self._drain_one(monitor)
+                    self._drain_safely(monitor)
+                if time.monotonic() > until:
+                    break  # the rest stays marked, ahead of what is marked from now on
             return self._live.take()
+
+    def _drain_safely(self, monitor: PvaMonitor) -> None:
+        try:
+            self._drain_one(monitor)
+        except _ODD as exc:  # a structure that nobody foresaw must not keep the others from being drained
+            log.warning("pva://%s sent what cannot be read: %r", monitor.name, exc)
 
     def _drain_one(self, monitor: PvaMonitor) -> None:
         if monitor.subscription is None:  # being made this moment
@@ -226,7 +241,7 @@ class PvAccess:
                 self._note_connection(monitor, connected=False)
             elif not isinstance(event, Exception):
                 latest = event
-                monitor.known = monitor.known and not event.changed(*_META_FIELDS)
+                monitor.known = monitor.known and not _meta_changed(event)
                 self._note_connection(monitor, connected=True)
         if latest is not None and self._monitors.get(monitor.slot) is monitor:
             self._put(monitor, latest)
@@ -271,3 +286,8 @@ def _fill(frame: Frame, row: int, answer: Any, *, long_string: bool) -> None:
         frame.objects[row] = stored
     one["flags"] |= CONNECTED | np.uint8(Flag.METADATA)
     one["received_ns"] = time.time_ns()
+
+
+def _meta_changed(event: Any) -> bool:
+    """Which of the fields there are is the server's choice, and asking for another is a KeyError."""
+    return any(name in event and event.changed(name) for name in _META_FIELDS)
