@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 READERS = 4
 DRAIN_BUDGET_S = 0.05  # p4p makes a Python object of each update: many at once shall not hold the caller
-SHORT_QUEUE = "field()record[queueSize=2]"  # only the newest counts
 CONNECTED = np.uint8(Flag.CONNECTED | Flag.WRITABLE)  # PVAccess does not tell who may write before one tries
 _META_FIELDS = ("display", "control", "valueAlarm")
 _ODD = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
