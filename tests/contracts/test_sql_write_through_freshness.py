@@ -10,25 +10,25 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from backend.src.infra.cache import redis
 from backend.src.infra.sql import migrate, write_through
 from tests.contracts.freshness_machine import Freshness, FreshnessThroughOutages, Stage
 from tests.servers.mariadb import MariaDb
 from tests.servers.redis_server import running_redis
 
 EXAMPLES = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
 )
 
 
 @pytest.fixture
 def stage(mariadb: MariaDb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    # a short lease, or the tests would spend their time waiting for it to run out
-    monkeypatch.setattr(write_through, "LEASE_S", 0.05)
-    monkeypatch.setattr(write_through, "MARGIN_S", 0.02)
     database = mariadb.database()
-    with running_redis() as redis:
+    with running_redis() as server:
         asyncio.run(migrate(database, tmp_path))
-        stage = Stage.build(database, tmp_path, redis)
+        stage = Stage(database, tmp_path, server)
+        monkeypatch.setattr(write_through, "sleep", stage.sleep)
+        monkeypatch.setattr(redis, "PROBE_INTERVAL_S", 3600)  # it looks when the machine says so
         yield stage
         stage.close()
 

@@ -211,9 +211,11 @@ class Redis(metaclass=FinalSingleton):
         client = self._open()
         try:
             async with asyncio.timeout(self._settings.timeout_s):
+                # those that lie idle may be of the server that died
+                await client.connection_pool.disconnect(inuse_connections=False)
                 await client.ping()
         except (RedisError, TimeoutError, OSError) as error:
-            self._away = str(error) or f"no answer in {self._settings.timeout_s:g} s"
+            self._note_away(str(error) or f"no answer in {self._settings.timeout_s:g} s")
             return
         if self._away is not None:
             log.info("Redis %s is back", self._place)

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from backend.src.config.settings import SqlSettings
+from backend.src.core.errors import StartFailed
 from backend.src.infra.sql.types import CHARSET, COLLATION
 
 DATABASE_FILE = "larder.sqlite3"
@@ -23,12 +24,12 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_tim
 
 
 def make_engine(settings: SqlSettings, data_dir: Path) -> Engine:
-    """The engine for these settings; connects nowhere yet."""
+    """The engine for these settings; connects nowhere yet. Raises StartFailed when DATA_DIR cannot be made."""
     return _sqlite(settings, data_dir) if settings.embedded else _mysql(settings)
 
 
 def _sqlite(settings: SqlSettings, data_dir: Path) -> Engine:
-    data_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(data_dir)
     engine = create_engine(
         URL.create("sqlite", database=str(data_dir / DATABASE_FILE)),
         pool_size=settings.threads + 1,  # the readers and the writer
@@ -38,6 +39,13 @@ def _sqlite(settings: SqlSettings, data_dir: Path) -> Engine:
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _make_folder(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartFailed(f"cannot make the folder {data_dir}: {error}", remedy="correct DATA_DIR") from error
 
 
 def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:

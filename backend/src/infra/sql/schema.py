@@ -45,7 +45,8 @@ def _upgrade(transactions: Transactions) -> str | None:
     _refuse_newer(current)
     if current != HEAD:
         # loaded on need: Alembic costs a third of a second, and a start with the schema at HEAD does without
-        importlib.import_module("backend.src.infra.sql.upgrade").upgrade_to_head(transactions.engine)
+        upgrade = importlib.import_module("backend.src.infra.sql.upgrade")
+        transactions.run(upgrade.upgrade_to_head, writing=True)
     return current
 
 

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from backend.src.core.errors import Busy
-from backend.src.infra.sql.engine import WRITING
 from backend.src.infra.sql.tables import metadata
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = "larder.migrate"
 LOCK_WAIT_S = 60
+_one_thread = Lock()  # Alembic keeps its context in globals
 
 
-def upgrade_to_head(engine: Engine) -> None:
+def upgrade_to_head(connection: Connection) -> None:
     """Applies what is missing, alone: a second process waits, then finds nothing to do. Raises Busy."""
-    with engine.connect().execution_options(**{WRITING: True}) as connection:
+    with _one_thread:
         _take_lock(connection)
         try:
             _run(connection)
-            connection.commit()
         finally:
             _give_lock(connection)
 
@@ -60,4 +60,5 @@ def _take_lock(connection: Connection) -> None:
 
 def _give_lock(connection: Connection) -> None:
     if connection.dialect.name == "mysql" and not connection.invalidated:
+        connection.exec_driver_sql("COMMIT")  # before the next one may look
         connection.execute(text("DO RELEASE_LOCK(:name)"), {"name": LOCK})

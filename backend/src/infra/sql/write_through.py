@@ -26,10 +26,10 @@ An in-process cache is told of its own writes at once, of another process's with
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import logging
+from asyncio import Lock, sleep
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -92,7 +92,7 @@ class WriteThrough:
         }
         self._committed: Mapping[str, int] = {}
         self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._asking = Lock()
 
     @property
     def server(self) -> str:
@@ -168,7 +168,7 @@ class WriteThrough:
                 self._values(server, generations, rows), {table: generations[table] for table in touches}
             )
         except Unavailable:
-            await asyncio.sleep(max(0.0, committed_at + LEASE_S + MARGIN_S - self._clock.monotonic()))
+            await sleep(max(0.0, committed_at + LEASE_S + MARGIN_S - self._clock.monotonic()))
 
     def _values(
         self, server: str, generations: Mapping[str, int], rows: Sequence[tuple[CachedQuery[Any], bytes]]
