@@ -5,6 +5,7 @@ Pure ASGI middlewares only: BaseHTTPMiddleware costs a task and two streams a re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -72,7 +73,8 @@ def _middlewares() -> list[Middleware]:
 
 
 async def _openapi(request: Request) -> Response:
-    return orjson_response(openapi.document(request.app))
+    # the first time it takes a third of a second, in which live values must go on
+    return orjson_response(await asyncio.to_thread(openapi.document, request.app))
 
 
 async def _nothing_left(_socket: Any, _refused: Exception) -> None:
