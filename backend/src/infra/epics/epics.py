@@ -20,6 +20,7 @@ from backend.src.infra.epics.ca_thread import ChannelAccess
 from backend.src.infra.epics.ca_write import BulkWrite
 from backend.src.infra.epics.environment import export_settings
 from backend.src.infra.epics.frame import Frame, PvValue, ValueType
+from backend.src.infra.epics.ingest import Ingest
 from backend.src.infra.epics.joining import Places, joined_changes, joined_frames
 from backend.src.infra.epics.outcomes import Changes, Put, PutOutcome, ReadFailed, Reading
 from backend.src.infra.epics.progress import SharedProgress, until_abort
@@ -40,7 +41,7 @@ class Epics(metaclass=FinalSingleton):
     def __init__(self, settings: EpicsSettings) -> None:
         self._settings = settings
         self._ca = ChannelAccess()
-        self._ingest = CtypesIngest(self._ca)
+        self._ingest: Ingest = CtypesIngest(self._ca)
         self._pva = PvAccess(settings)
 
     async def start(self) -> None:

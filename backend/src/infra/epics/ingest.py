@@ -19,6 +19,9 @@ class Ingest(Protocol):
     def kind(self) -> str:
         """What it is made of, for health and the log."""
 
+    def __len__(self) -> int:
+        """How many slots are watched."""
+
     def monitor(self, add: Sequence[tuple[int, str]], remove: Sequence[int]) -> None:
         """Starts to watch (slot, channel name) pairs and stops watching slots. Removals come first."""
 
