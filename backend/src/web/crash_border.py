@@ -12,13 +12,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from backend.src.web.access import POLICY_VIOLATION
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.request_id import request_id_of
 
 log = logging.getLogger(__name__)
 
-POLICY_VIOLATION, INTERNAL_ERROR = 1008, 1011  # RFC 6455 close codes
+INTERNAL_ERROR = 1011  # RFC 6455 close code
 UNKNOWN_SOCKET = "no such WebSocket"
 
 
