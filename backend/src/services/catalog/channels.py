@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Column, Connection, func, literal_column, select
 
 from backend.src.infra.epics.address import Protocol, PvAddress
-from backend.src.infra.sql.bulk import insert_tuples, select_tuples
+from backend.src.infra.sql.tuples import insert_tuples, select_tuples
 from backend.src.infra.sql.tables import channels
 
 IDS_IN_A_QUERY = 1_000
