@@ -152,7 +152,10 @@ def _register(settings: Settings) -> None:
     )
     register(Replica, factory=lambda: Replica(get(LiveTable), get(Leadership), get(Redis), get(Supervisor)))
     register(
-        Watchdog, factory=lambda: Watchdog(get(Epics), get(LiveTable), get(Catalog), get(Supervisor), clock, settings)
+        Watchdog,
+        factory=lambda: Watchdog(
+            get(Epics), get(LiveTable), get(Catalog), get(Leadership), get(Supervisor), clock, settings
+        ),
     )
     register(SubscriptionRegistry, factory=lambda: SubscriptionRegistry(get(LiveTable), settings.streaming))
     register(Jobs, factory=lambda: Jobs(get(SQL), get(Redis), clock, get(Supervisor), settings.jobs))

@@ -22,6 +22,7 @@ from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import Flag, Frame, PvValue, ValueType
 from backend.src.services.live.names import Inventories
 from backend.src.services.live.table import LiveTable, Mask, Slots
+from backend.src.services.monitoring.leadership import Leadership
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Watchdog:
         epics: Machine,
         live: LiveTable,
         catalog: Inventories,
+        leadership: Leadership,
         supervisor: Supervisor,
         clock: Clock,
         settings: Settings,
@@ -86,6 +88,7 @@ class Watchdog:
         self._epics = epics
         self._live = live
         self._catalog = catalog
+        self._leadership = leadership
         self._supervisor = supervisor
         self._clock = clock
         self._interval_s = settings.monitor.watchdog_interval_s
@@ -117,7 +120,8 @@ class Watchdog:
         """Looks once an interval, for ever."""
         while True:
             await asyncio.sleep(self._interval_s)
-            if self._live.fresh():  # without a monitor every value is stale already
+            # a copy is the leader's to audit, and without a monitor every value is stale already
+            if self._leadership.watching and self._live.fresh():
                 await self.check_once()
 
     async def check_once(self) -> Audit:

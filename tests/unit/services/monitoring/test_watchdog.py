@@ -14,6 +14,7 @@ from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import Frame, Interned, ValueType, empty_meta
 from backend.src.services.live import LiveTable
 from backend.src.services.monitoring import Watchdog
+from backend.src.services.monitoring.leadership import Leadership
 from backend.src.services.monitoring.watchdog import same_readings
 from tests.manual_clock import ManualClock
 from tests.unit.services.catalogue import FixedCatalog, inventory_of
@@ -33,8 +34,11 @@ class Bench:
         self.machine.monitor(list(inventory.address_of.items()), [])
         self.live.apply(self.machine.drain())
         self.live.beat()
-        settings = Settings(monitor=MonitorSettings(drain_interval_s=0.001))
-        self.watchdog = Watchdog(self.machine, self.live, FixedCatalog(inventory), Supervisor(), self.clock, settings)
+        settings = Settings(monitor=MonitorSettings(drain_interval_s=0.001, watchdog_interval_s=0.01))
+        self.leadership = Leadership(None, self.clock, ttl_s=5.0)
+        self.supervisor = Supervisor()
+        parts = (FixedCatalog(inventory), self.leadership, self.supervisor, self.clock, settings)
+        self.watchdog = Watchdog(self.machine, self.live, *parts)
 
 
 @pytest.fixture
@@ -144,3 +148,12 @@ async def test_a_channel_that_moves_while_it_is_read_is_not_doubted(
     audit = await bench.watchdog.check_once()
     assert (audit.moving, audit.differing) == (1, 0)
     assert not bench.live.stale([1])[0]
+
+
+@pytest.mark.parametrize("may_lead", [True, False])
+async def test_only_who_watches_the_machine_audits_it_by_itself(bench: Bench, may_lead: bool) -> None:
+    bench.leadership._may_lead = may_lead
+    await bench.watchdog.start()
+    await asyncio.sleep(0.1)
+    await bench.watchdog.stop()
+    assert (bench.watchdog.checks > 0) is may_lead
