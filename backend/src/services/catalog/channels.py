@@ -9,8 +9,8 @@ from typing import TypeVar
 from sqlalchemy import Column, Connection, func, literal_column, select
 
 from backend.src.infra.epics.address import Protocol, PvAddress
-from backend.src.infra.sql.tuples import insert_tuples, select_tuples
 from backend.src.infra.sql.tables import channels
+from backend.src.infra.sql.tuples import insert_tuples, select_tuples
 
 IDS_IN_A_QUERY = 1_000
 READ_ALL_FROM = 5_000  # one look at the whole table costs less than this many names in queries

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sqlalchemy import Connection, select
 
 from backend.src.infra.epics.address import Protocol, PvAddress
-from backend.src.infra.sql.tuples import select_tuples
 from backend.src.infra.sql.tables import pv_tags, pvs, tag_groups
+from backend.src.infra.sql.tuples import select_tuples
 from backend.src.services.catalog import channels, versions
 from backend.src.services.catalog.inventory import NO_SLOT, Audit, Ints, Inventory, Slots
 from backend.src.services.catalog.models import TagRef

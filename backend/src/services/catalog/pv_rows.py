@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, and_, delete, func, select
 
 from backend.src.core.errors import NotFound
 from backend.src.infra.epics.address import Protocol, PvAddress
-from backend.src.infra.sql.tuples import driver_value, insert_tuples, select_tuples
 from backend.src.infra.sql.tables import channels, pv_tags, pvs, tag_groups, tags
+from backend.src.infra.sql.tuples import driver_value, insert_tuples, select_tuples
 from backend.src.services.catalog.channels import READ_ALL_FROM, canonical, chunks, ensure, ids_after
 from backend.src.services.catalog.models import Pv, PvDraft, TagRef
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from backend.src.core.errors import Conflict, NotFound
-from backend.src.infra.sql.tuples import insert_rows
+from backend.src.infra.sql.bulk import insert_rows
 from backend.src.infra.sql.tables import pv_tags, tag_groups, tags
 from backend.src.services.catalog.models import (
     BulkTagsReport,
