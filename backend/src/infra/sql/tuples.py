@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, exc
 
-# The driver joins an executemany into one statement: 2,000 rows stay far below max_allowed_packet (16 MB).
+# Of MySQL: 2,000 rows stay far below max_allowed_packet (16 MB).
 ROWS_A_STATEMENT = 2000
 PARAMETERS_A_STATEMENT = 900  # any SQLite takes 999
 
@@ -26,15 +26,12 @@ def insert_tuples(
     type of the columns is applied; driver_value does that once for a value that repeats.
     """
     into = f"INSERT INTO {columns[0].table.name} ({', '.join(column.name for column in columns)}) VALUES "
-    one = "(" + ", ".join(["?" if _is_sqlite(connection) else "%s"] * len(columns)) + ")"
+    sqlite = _is_sqlite(connection)
+    one = "(" + ", ".join(["?" if sqlite else "%s"] * len(columns)) + ")"
     suffix = _or_update(connection, replaces)
     iterator = iter(rows)
-    if not _is_sqlite(connection):  # this driver joins the rows by itself
-        while portion := list(islice(iterator, ROWS_A_STATEMENT)):
-            connection.exec_driver_sql(into + one + suffix, portion)
-        return
-    # binding a thousand values once takes half the time of a few values many times
-    while portion := list(islice(iterator, PARAMETERS_A_STATEMENT // len(columns))):
+    # both drivers bind many values once in half the time of a few values many times
+    while portion := list(islice(iterator, PARAMETERS_A_STATEMENT // len(columns) if sqlite else ROWS_A_STATEMENT)):
         statement = into + ", ".join([one] * len(portion)) + suffix
         connection.exec_driver_sql(statement, tuple(chain.from_iterable(portion)))
 
