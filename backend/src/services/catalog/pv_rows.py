@@ -169,8 +169,7 @@ def link(connection: Connection, pv_ids: Iterable[int], tag_ids: Iterable[Iterab
 
 
 def remove(connection: Connection, pv_id: int) -> None:
-    """Deletes a PV; its channels stay, because snapshots know them. Raises PvNotFound."""
-    connection.execute(delete(pv_tags).where(pv_tags.c.pv_id == pv_id))
+    """Deletes a PV and its tags; its channels stay, because snapshots know them. Raises PvNotFound."""
     if not connection.execute(delete(pvs).where(pvs.c.id == pv_id)).rowcount:
         raise PvNotFound(pv_id)
 

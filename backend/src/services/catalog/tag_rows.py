@@ -88,8 +88,6 @@ def remove_group(connection: Connection, group_id: int, *, force: bool) -> None:
     users = connection.execute(select(func.count(pv_tags.c.pv_id.distinct())).where(links)).scalar_one()
     if users and not force:
         raise Conflict(f"{users} PVs carry tags of {found.name!r}", remedy="use force=true to take the tags off them")
-    connection.execute(delete(pv_tags).where(links))
-    connection.execute(delete(tags).where(tags.c.group_id == group_id))
     connection.execute(delete(tag_groups).where(tag_groups.c.id == group_id))
 
 
@@ -119,7 +117,6 @@ def change_tag(connection: Connection, group_id: int, tag_id: int, changes: TagC
 def remove_tag(connection: Connection, group_id: int, tag_id: int, now: datetime) -> None:
     """Deletes a tag and takes it off its PVs. Raises TagGroupNotFound, TagNotFound."""
     _check_member(group(connection, group_id), tag_id)
-    connection.execute(delete(pv_tags).where(pv_tags.c.tag_id == tag_id))
     connection.execute(delete(tags).where(tags.c.id == tag_id))
     _touch(connection, group_id, now)
 
