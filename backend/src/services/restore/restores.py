@@ -175,23 +175,28 @@ class Restores:
             raise Conflict("the server was restarted before the restore began, so it was not begun at all")
         await self._lock.acquire(context.job_id, self._clock.now())
         try:
-            plan, contents = await self._plan_of(context)
-            return await RestoreRun(self._tools, context, plan, contents).run()
+            run = await self._prepare(context)
+            return await run.run()
         finally:
             await self._lock.release(context.job_id)
 
-    async def _plan_of(self, context: JobContext) -> tuple[Plan, SnapshotContents]:
-        snapshot_id = context.data["snapshotId"]
-        contents = await self._snapshots.contents(snapshot_id)
-        if "planId" not in context.data:
-            context.progress(0, "planning")
-            request = RestoreRequest.from_json(context.data["request"])
-            return (await self._propose(contents, request, context.actor)).plan, contents
-        plan = await self._plans.get(context.data["planId"], snapshot_id, self._clock.now())
+    async def _prepare(self, context: JobContext) -> RestoreRun:
+        contents = await self._snapshots.contents(context.data["snapshotId"])
+        if "planId" in context.data:
+            plan = await self._take_plan(context.data["planId"], contents)
+            return RestoreRun(self._tools, context, plan, contents)
+        context.progress(0, "planning")
+        request = RestoreRequest.from_json(context.data["request"])
+        proposal = await self._propose(contents, request, context.actor)
+        return RestoreRun(self._tools, context, proposal.plan, contents, just_read=proposal.current)
+
+    async def _take_plan(self, plan_id: str, contents: SnapshotContents) -> Plan:
+        """Nobody gets it a second time, whatever becomes of this restore."""
+        plan = await self._plans.get(plan_id, contents.snapshot.id, self._clock.now())
         await self._plans.use_up(plan.id)
         if plan.snapshot_sha256 != contents.snapshot.sha256:
             raise Conflict("the snapshot is not the one that was planned with", remedy="plan again")
-        return plan, contents
+        return plan
 
     # ---- afterwards ----
 

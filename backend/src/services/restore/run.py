@@ -43,11 +43,15 @@ class Tools:
 class RestoreRun:
     """Executes one plan, once."""
 
-    def __init__(self, tools: Tools, context: JobContext, plan: Plan, contents: SnapshotContents) -> None:
+    def __init__(
+        self, tools: Tools, context: JobContext, plan: Plan, contents: SnapshotContents, just_read: Frame | None = None
+    ) -> None:
+        """just_read: the readings on which the plan was made a moment ago; without them the PVs are read anew."""
         self._tools = tools
         self._context = context
         self._plan = plan
         self._contents = contents
+        self._just_read = just_read
         self._target: Capture = contents.capture
 
     async def run(self) -> str | None:
@@ -115,8 +119,7 @@ class RestoreRun:
 
     async def _save_present(self, rows: Ints, writes: Writes, inventory: Inventory) -> tuple[Snapshot, Frame]:
         """The snapshot that makes this restore undoable. Raises what hinders it: then nothing is written."""
-        executor = self._tools.executor
-        frame = await executor.machine.read(writes.addresses, timeout_s=executor.read_timeout_s)
+        frame = await self._present(rows, writes)
         pv_rows = self._plan.pv_rows[rows]
         title = f"Before restore of {self._contents.snapshot.title}"[:LONGEST_TITLE]
         header = Header(
@@ -135,6 +138,12 @@ class RestoreRun:
         draft = SnapshotDraft(title, described, (LABEL,))
         slots = [inventory.slot_of[address] for address in writes.addresses if address in inventory.slot_of]
         return await self._tools.snapshots.save(capture, slots, draft, self._context.actor), frame
+
+    async def _present(self, rows: Ints, writes: Writes) -> Frame:
+        if self._just_read is not None:
+            return take_frame(self._just_read, rows)
+        executor = self._tools.executor
+        return await executor.machine.read(writes.addresses, timeout_s=executor.read_timeout_s)
 
     async def _write(self, writes: Writes, rows: Ints, outcomes: Outcomes) -> Outcomes:
         total = len(writes)

@@ -82,7 +82,7 @@ class Site:
     """Snapshots and restores of one machine."""
 
     stand: Stand
-    machine: WritableMachine
+    machine: Any
     jobs: Jobs
     restores: Restores
 
@@ -130,18 +130,25 @@ def results(outcomes: Outcomes) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def site_of(folder: Path, inventory: Inventory, *, work: bool = True) -> AsyncIterator[Site]:
-    """Everything started; with work=False nobody executes jobs."""
-    machine = WritableMachine()
+async def site_of(
+    folder: Path, inventory: Inventory, machine: Any = None, settings: RestoreSettings | None = None
+) -> AsyncIterator[Site]:
+    """Everything started; machine: a made-up one unless given."""
+    machine = machine or WritableMachine()
     async with stand_of(folder, inventory, machine) as stand:
-        settings = JobSettings(heartbeat_s=0.2)
-        jobs = Jobs(stand.sql, NoPubSub(), stand.clock, stand.supervisor, settings)  # type: ignore[arg-type]
+        jobs = Jobs(stand.sql, NoPubSub(), stand.clock, stand.supervisor, JobSettings(heartbeat_s=0.2))  # type: ignore[arg-type]
         restores = Restores(
-            stand.sql, stand.bucket, stand.snapshots, machine, jobs, stand.clock, stand.supervisor, RestoreSettings()
+            stand.sql,
+            stand.bucket,
+            stand.snapshots,
+            machine,
+            jobs,
+            stand.clock,
+            stand.supervisor,
+            settings or RestoreSettings(),
         )
-        if work:
-            restores.register()
-            SnapshotCreation(stand.snapshots, jobs).register()
+        restores.register()
+        SnapshotCreation(stand.snapshots, jobs).register()
         await restores.start()
         await jobs.start()
         try:
