@@ -190,6 +190,21 @@ async def test_one_restore_at_a_time(site: Site) -> None:
     assert job.status is JobStatus.COMPLETED
 
 
+async def test_a_job_without_the_lock_writes_nothing(site: Site) -> None:
+    """Its request died between recording the job and taking the lock, and somebody else took it."""
+    snapshot_id = await saved(site)
+    site.move(A=10.0)
+    site.machine.hold = asyncio.Event()
+    running = await site.restores.restore(snapshot_id, request(), "operator")
+    data = {"snapshotId": snapshot_id, "request": request().to_json(), "instance": site.restores._instance}
+    orphan = await site.jobs.wait((await site.jobs.create(JOB_TYPE, data, actor="ghost")).id, timeout_s=5)
+    assert orphan.status is JobStatus.FAILED
+    assert running.id in str(orphan.error)
+    site.machine.hold.set()
+    await site.ended(running)
+    assert len(site.machine.puts) == 1
+
+
 async def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
     async with site_of(tmp_path, catalogue("A")) as site:
         snapshot_id = await site.save(A=double(1.0))

@@ -44,6 +44,8 @@ def of(kind: ValueType, value: Any) -> Channel:
         (of(ValueType.INT64, 2**53), of(ValueType.INT64, 2**53 + 1), False),
         (of(ValueType.UINT64, 2**64 - 1), of(ValueType.UINT64, 2**64 - 2), False),
         (of(ValueType.LONG, 1), of(ValueType.DOUBLE, 1.0), False),
+        (of(ValueType.LONG, 0), of(ValueType.DOUBLE, 0.0), False),
+        (of(ValueType.LONG, 1), of(ValueType.SHORT, 1), False),
         (of(ValueType.STRING, "1"), of(ValueType.STRING, "1 "), False),
         (of(ValueType.STRING, ""), of(ValueType.STRING, ""), True),
         (of(ValueType.STRING, "a"), of(ValueType.STRING, ["a"]), False),

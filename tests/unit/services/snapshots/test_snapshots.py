@@ -128,7 +128,8 @@ async def test_filters(stand: Stand) -> None:
         return [one.id for one in (await stand.snapshots.page(SnapshotFilter(**narrowed))).snapshots]
 
     assert await found(title="0% OF_") == [first.id]
-    assert await found(title="0xofx") == []
+    assert await found(title="night_shift") == []
+    assert await found(title="%") == [first.id]
     assert await found(label="low") == [first.id]
     assert await found(golden=True) == [second.id]
     assert await found(golden=False) == [first.id]
