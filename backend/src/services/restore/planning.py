@@ -121,7 +121,7 @@ def _extent(frame: Frame) -> tuple[Floats, Floats]:
     least, most = numbers, numbers.copy()
     for row, value in frame.objects.items():
         if isinstance(value, np.ndarray) and value.size and kinds[row] not in (ValueType.ENUM, ValueType.BOOLEAN):
-            least[row], most[row] = np.nanmin(value), np.nanmax(value)
+            least[row], most[row] = np.fmin.reduce(value), np.fmax.reduce(value)
     return least, most
 
 
