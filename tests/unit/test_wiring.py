@@ -36,7 +36,7 @@ def test_every_service_of_a_role_resolves_and_nothing_opens(role: Role, tmp_path
     server = Server(settings_of(role, tmp_path))
     for step in server.steps:
         assert isinstance(step.service, Service), step.name
-    for key in RuntimeManager.keys():
+    for key in RuntimeManager.registered():
         assert RuntimeManager.get(key) is RuntimeManager.get(key)
     assert list(tmp_path.iterdir()) == []
 

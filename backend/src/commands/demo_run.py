@@ -124,8 +124,9 @@ Ctrl-C stops both.
         return environment
 
     def _start_server(self, epics: dict[str, str]) -> None:
-        own = {name: value for name, value in os.environ.items() if name not in EMBEDDED}
-        environment = {**own, **epics, "DATA_DIR": str(self._folder)}
+        # empty, not absent: an empty variable also overrules what .env says
+        embedded = dict.fromkeys(EMBEDDED, "")
+        environment = {**os.environ, **embedded, **epics, "DATA_DIR": str(self._folder)}
         command = [sys.executable, "-m", "backend.src", "serve"]
         command += ["--config", str(self._config)] if self._config else []
         with self._log.open("a+") as log:
@@ -138,7 +139,7 @@ Ctrl-C stops both.
         content = self._catalogue.read_bytes()
         report = api.call("POST", "/v1/pvs/import", content=content, headers={"Content-Type": "text/csv"})
         if report["created"] or report["updated"]:
-            stdout.print(f"imported {report['created']} PVs")
+            stdout.print(f"imported {report['created']} rows: setpoints and readbacks are {self._pvs} channels")
 
     def _kept_key(self, api: Api) -> str:
         """The token of an earlier start while it still opens the door, else a new one."""

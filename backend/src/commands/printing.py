@@ -14,7 +14,8 @@ from rich.table import Table
 from backend.src.commands.api import Api
 from backend.src.core.errors import LarderError
 
-stdout = Console(soft_wrap=True)
+WIDE = 10_000  # what is piped into another program is one line an entry
+stdout = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 stderr = Console(stderr=True)
 
 

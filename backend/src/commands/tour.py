@@ -10,6 +10,7 @@ from backend.src.commands.printing import finish_job, print_table, stdout
 from backend.src.core.errors import LarderError
 
 DISTURBED = 5  # PVs
+STEADY = "QUAD:"  # magnets: one rack of the machine comes and goes
 SETTLE_S = 1.0  # what the machine's readbacks take to follow
 
 
@@ -54,12 +55,13 @@ def _disturb(api: Api) -> list[dict[str, Any]]:
     listing = api.call("GET", "/v1/pvs/paged", params={"pageSize": 1000})["results"]
     names = [pv["setpointAddress"] for pv in listing if pv["setpointAddress"] and not pv["readOnly"]]
     live = api.call("POST", "/v1/pvs/live", json={"pv_names": names})
-    numeric = [pv for pv in listing if _is_number(live.get(pv["setpointAddress"], {}))][:DISTURBED]
-    for pv in numeric:
+    numeric = [pv for pv in listing if pv["setpointAddress"] in names and _is_number(live[pv["setpointAddress"]])]
+    magnets = [pv for pv in numeric if pv["setpointAddress"].startswith(STEADY)][:DISTURBED]
+    for pv in magnets:
         before = live[pv["setpointAddress"]]["value"]
         outcome = api.call("PUT", f"/v1/pvs/{pv['id']}/value", json={"value": before + 0.5})
         stdout.print(f"   {pv['setpointAddress']}: {before:g} -> {outcome['value']:g}")
-    return numeric
+    return magnets
 
 
 def _is_number(entry: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-_NOISY = ("asyncio", "botocore", "boto3", "urllib3", "s3transfer", "alembic", "httpx", "httpcore")
+_NOISY = ("asyncio", "botocore", "boto3", "urllib3", "s3transfer", "alembic", "httpx", "httpcore", "mysql.connector")
 
 
 class JsonFormatter(logging.Formatter):

@@ -54,7 +54,7 @@ class RuntimeManager:
             return key in cls._instances or key in cls._factories
 
     @classmethod
-    def keys(cls) -> tuple[type, ...]:
+    def registered(cls) -> tuple[type, ...]:
         """Every key, in the order of registration."""
         with cls._lock:
             return tuple(dict.fromkeys((*cls._factories, *cls._instances)))

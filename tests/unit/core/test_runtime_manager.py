@@ -104,13 +104,13 @@ def test_a_failed_factory_may_be_tried_again() -> None:
 def test_reset_forgets_everything() -> None:
     RuntimeManager.register(Plain)
     RuntimeManager.reset()
-    assert not RuntimeManager.has(Plain) and RuntimeManager.keys() == ()
+    assert not RuntimeManager.has(Plain) and RuntimeManager.registered() == ()
 
 
 def test_keys_are_in_the_order_of_registration() -> None:
     RuntimeManager.register(Single, "x")
     RuntimeManager.register(Plain)
-    assert RuntimeManager.keys() == (Single, Plain)
+    assert RuntimeManager.registered() == (Single, Plain)
 
 
 def test_a_final_singleton_is_built_by_the_manager_alone() -> None:

@@ -158,6 +158,16 @@ jobs = Table(
     **_MYSQL,
 )
 
+# Archives that this database put, or began to put, into the bucket, and that no snapshot names.
+doubtful_archives = Table(
+    "doubtful_archives",
+    metadata,
+    Column("archive_key", text(NAME), primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+    Column("given_up", Boolean, nullable=False),
+    **_MYSQL,
+)
+
 locks = Table(
     "locks",
     metadata,

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -90,10 +89,6 @@ class ArchiveStore:
     async def discard(self, key: str) -> None:
         """Removes an archive that no snapshot names."""
         await self._bucket.delete(key)
-
-    async def older_than(self, moment: datetime) -> list[str]:
-        """The keys of all archives last written before `moment`."""
-        return [found.key for found in await self._bucket.keys(PREFIX) if found.modified < moment]
 
 
 def key_of(snapshot_id: str) -> str:

@@ -86,11 +86,6 @@ def remove(connection: Connection, snapshot_id: str) -> str:
     return found.archive_key
 
 
-def archive_keys(connection: Connection) -> set[str]:
-    """The keys of all archives that belong to a snapshot."""
-    return set(connection.scalars(select(snapshots.c.archive_key)))
-
-
 def page(
     connection: Connection, narrowed: SnapshotFilter, default: Protocol, *, after: After | None, limit: int
 ) -> SnapshotPage:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Connection
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
@@ -19,7 +20,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.sql import SQL
 from backend.src.services.catalog import Inventory
-from backend.src.services.snapshots import archive, snapshot_rows
+from backend.src.services.snapshots import archive, archive_doubts, snapshot_rows
 from backend.src.services.snapshots.archive_store import ArchiveStore, Bucket, digest, key_of
 from backend.src.services.snapshots.capture import Capture
 from backend.src.services.snapshots.models import (
@@ -146,9 +147,15 @@ class Snapshots:
         content = await asyncio.to_thread(archive.write, capture)
         sha256 = await asyncio.to_thread(digest, content)
         snapshot = _describe(capture, draft, actor, selection, size_bytes=len(content), sha256=sha256)
-        await self._archives.put(snapshot.archive_key, content)
         held, tags = np.asarray(slots, np.int64), capture.pvs.tag_ids()
-        await self._sql.write(lambda db: snapshot_rows.add(db, snapshot, held, tags), touches=TABLES)
+
+        def add(connection: Connection) -> None:
+            archive_doubts.settle(connection, snapshot.archive_key)
+            snapshot_rows.add(connection, snapshot, held, tags)
+
+        await self._sql.write(lambda db: archive_doubts.begin(db, snapshot.archive_key, self._clock.now()))
+        await self._archives.put(snapshot.archive_key, content)
+        await self._sql.write(add, touches=TABLES)
         log.info("snapshot %s: %d PVs, %d bytes", snapshot.id, snapshot.pv_count, snapshot.size_bytes)
         return snapshot
 
@@ -187,25 +194,33 @@ class Snapshots:
 
     async def delete(self, snapshot_id: str) -> None:
         """Raises SnapshotNotFound, SnapshotGolden."""
-        key = await self._sql.write(lambda db: snapshot_rows.remove(db, snapshot_id), touches=TABLES)
+
+        def remove(connection: Connection) -> str:
+            key = snapshot_rows.remove(connection, snapshot_id)
+            archive_doubts.give_up(connection, key, self._clock.now())
+            return key
+
+        key = await self._sql.write(remove, touches=TABLES)
         try:
-            await self._archives.discard(key)
+            await self._remove_archive(key)
         except Unavailable as away:  # nobody can see it any more: the cleaner has time
             log.warning("the archive of deleted snapshot %s stays for now: %s", snapshot_id, away)
+
+    async def _remove_archive(self, key: str) -> None:
+        await self._archives.discard(key)
+        await self._sql.write(lambda db: archive_doubts.forget(db, key))
 
     # ---- cleaning ----
 
     async def clean_up(self, *, older_than_s: float) -> int:
-        """Removes the archives that belong to no snapshot; returns how many.
+        """Removes the archives whose snapshots were never added, or were removed; returns how many.
 
         Younger ones may belong to a snapshot that is just being made.
         """
-        # first the list, then the rows: whatever is put in between is not in the list
-        found = await self._archives.older_than(self._clock.now() - timedelta(seconds=older_than_s))
-        named = await self._sql.read(snapshot_rows.archive_keys)
-        orphans = [key for key in found if key not in named]
+        moment = self._clock.now() - timedelta(seconds=older_than_s)
+        orphans = await self._sql.write(lambda db: archive_doubts.given_up_before(db, moment))
         for key in orphans:
-            await self._archives.discard(key)
+            await self._remove_archive(key)
         if orphans:
             log.warning("removed %d archives without a snapshot", len(orphans))
         return len(orphans)

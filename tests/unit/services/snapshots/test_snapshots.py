@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.src.core.errors import Invalid, Unavailable
+from backend.src.core.errors import Conflict, Invalid, Unavailable
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import ValueType
 from backend.src.services.catalog import Selection, TagRef
@@ -22,6 +22,7 @@ from backend.src.services.snapshots import (
     SnapshotGolden,
     SnapshotNotFound,
     SnapshotRequest,
+    snapshot_rows,
 )
 from backend.src.services.snapshots import archive as archives
 from backend.src.services.snapshots.capture import Source
@@ -224,28 +225,72 @@ async def test_a_failed_put_leaves_no_snapshot(stand: Stand, monkeypatch: pytest
     assert (await stand.snapshots.page(SnapshotFilter())).snapshots == ()
 
 
-async def test_a_failed_row_leaves_an_archive_that_is_cleaned_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = await stand.take()
+async def fail_to_add(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot whose archive is put and whose row is not added: as after a crash in between."""
     with monkeypatch.context() as broken:
 
-        async def away(*_: Any, **__: Any) -> None:
+        def away(*_: Any) -> None:
             raise Unavailable("the database is away")
 
-        broken.setattr(stand.sql, "write", away)
+        broken.setattr(snapshot_rows, "add", away)
         with pytest.raises(Unavailable):
             await stand.take()
+
+
+async def test_a_failed_row_leaves_an_archive_that_is_cleaned_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = await stand.take()
+    await fail_to_add(stand, monkeypatch)
     assert len(stand.archives) == 2
-    stand.clock.advance(10 * 365 * 86_400)  # files carry the real time
+    stand.clock.advance(10)
     assert await stand.snapshots.clean_up(older_than_s=0.0) == 1
     assert [path.stem for path in stand.archives] == [kept.id]
+    assert await stand.snapshots.clean_up(older_than_s=0.0) == 0
 
 
-async def test_young_orphans_are_left_alone(stand: Stand) -> None:
+async def test_young_orphans_are_left_alone(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fail_to_add(stand, monkeypatch)
+    stand.clock.advance(3599)
+    assert await stand.snapshots.clean_up(older_than_s=3600.0) == 0
+    assert len(stand.archives) == 1
+
+
+async def test_archives_of_others_are_never_touched(stand: Stand) -> None:
+    await stand.bucket.put("snapshots/ffffffffffffffff.parquet", b"of another database", "x")
+    stand.clock.advance(10 * 365 * 86_400)
+    await stand.snapshots.stop()
+    await stand.snapshots.start()
+    assert await stand.snapshots.clean_up(older_than_s=0.0) == 0
+    assert len(stand.archives) == 1
+
+
+async def test_a_snapshot_that_was_given_up_is_not_added(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = stand.bucket.put
+
+    async def slowly(*arguments: Any) -> None:
+        await put(*arguments)
+        stand.clock.advance(7200)
+        await stand.snapshots.clean_up(older_than_s=3600.0)
+
+    monkeypatch.setattr(stand.bucket, "put", slowly)
+    with pytest.raises(Conflict, match="given up"):
+        await stand.take()
+    assert (await stand.snapshots.page(SnapshotFilter())).snapshots == ()
+
+
+async def test_a_deleted_snapshots_archive_goes_when_the_bucket_is_back(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = await stand.take()
-    await stand.bucket.put("snapshots/ffffffffffffffff.parquet", b"being written", "x")
-    assert await stand.snapshots.clean_up(older_than_s=10 * 365 * 86_400) == 0
-    assert len(stand.archives) == 2
-    assert await values(stand, made.id)
+    with monkeypatch.context() as broken:
+
+        async def away(*_: Any) -> None:
+            raise Unavailable("the bucket is away")
+
+        broken.setattr(stand.bucket, "delete", away)
+        await stand.snapshots.delete(made.id)
+    assert len(stand.archives) == 1
+    assert await stand.snapshots.clean_up(older_than_s=3600.0) == 1
+    assert stand.archives == []
 
 
 async def test_reading_changes_nothing(stand: Stand) -> None:

@@ -21,6 +21,7 @@ IDS: dict[str, Any] = {**MYSQL, "sqlite_autoincrement": True}
 def upgrade() -> None:
     _api_keys()
     _channels()
+    _doubtful_archives()
     _jobs()
     _locks()
     _snapshots()
@@ -46,6 +47,7 @@ def downgrade() -> None:
         "snapshots",
         "locks",
         "jobs",
+        "doubtful_archives",
         "channels",
         "api_keys",
     ):
@@ -116,6 +118,17 @@ def _locks() -> None:
         sa.Column("acquired_at", UtcDateTime(), nullable=False),
         sa.Column("heartbeat_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_locks"),
+        **MYSQL,
+    )
+
+
+def _doubtful_archives() -> None:
+    op.create_table(
+        "doubtful_archives",
+        sa.Column("archive_key", text(255), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.Column("given_up", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("archive_key", name="pk_doubtful_archives"),
         **MYSQL,
     )
 
