@@ -47,7 +47,7 @@ class Machine(FakeMachine):
     def __init__(self, values: dict[str, float]) -> None:
         super().__init__(values)
         self.result = PutResult.OK
-        self.written: list[tuple[str, PvValue, bool, float]] = []
+        self.written: list[tuple[str, PvValue, bool, float | None]] = []  # the last: seconds to complete
 
     async def read_one(self, address: PvAddress, *, timeout_s: float) -> Reading | ReadFailed:
         if address.name not in self.values:
@@ -55,8 +55,16 @@ class Machine(FakeMachine):
         value = self.values[address.name]
         return Reading(address, value, ValueType.DOUBLE, False, 1_700_000_000_000_000_001, 3, 2, "mA")
 
-    async def write_one(self, address: PvAddress, value: PvValue, *, wait: bool, timeout_s: float) -> PutOutcome:
-        self.written.append((address.name, value, wait, timeout_s))
+    async def write_one(
+        self,
+        address: PvAddress,
+        value: PvValue,
+        *,
+        wait: bool,
+        timeout_s: float,
+        completion_timeout_s: float | None,
+    ) -> PutOutcome:
+        self.written.append((address.name, value, wait, completion_timeout_s))
         if self.result is PutResult.OK:
             self.values[address.name] = value
         return PutOutcome(self.result, "as told" if self.result is not PutResult.OK else "")

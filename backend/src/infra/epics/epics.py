@@ -140,9 +140,19 @@ class Epics(metaclass=FinalSingleton):
                 return reading
         return reading_of(address, await self.read([address], timeout_s=timeout_s))
 
-    async def write_one(self, address: PvAddress, value: PvValue, *, wait: bool, timeout_s: float) -> PutOutcome:
-        """One put. An enum takes its index or its label, a number also its text."""
-        put = Put(address, value, ValueType.STRING if isinstance(value, str) else ValueType.NONE)
+    async def write_one(
+        self,
+        address: PvAddress,
+        value: PvValue,
+        *,
+        wait: bool,
+        timeout_s: float,
+        completion_timeout_s: float | None = None,
+    ) -> PutOutcome:
+        """One put. An enum takes its index or its label, a number also its text. timeout_s: to connect, and to
+        complete the put without completion_timeout_s."""
+        kind = ValueType.STRING if isinstance(value, str) else ValueType.NONE
+        put = Put(address, value, kind, completion_timeout_s)
         return (await self.write([put], timeout_s=timeout_s, wait=wait))[0]
 
     def monitor(self, add: Sequence[tuple[int, PvAddress]], remove: Sequence[int]) -> None:

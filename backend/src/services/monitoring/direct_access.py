@@ -17,7 +17,15 @@ class Machine(Protocol):
     """infra.epics, as far as single operations need it."""
 
     async def read_one(self, address: PvAddress, *, timeout_s: float) -> Reading | ReadFailed: ...
-    async def write_one(self, address: PvAddress, value: PvValue, *, wait: bool, timeout_s: float) -> PutOutcome: ...
+    async def write_one(
+        self,
+        address: PvAddress,
+        value: PvValue,
+        *,
+        wait: bool,
+        timeout_s: float,
+        completion_timeout_s: float | None,
+    ) -> PutOutcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +54,16 @@ class DirectAccess:
         return reading
 
     async def write(self, address: PvAddress, value: PvValue, *, wait: bool, timeout_s: float | None = None) -> Written:
-        """Writes, and reads back. timeout_s: seconds for the put to complete.
+        """Writes, and reads back. timeout_s: seconds for the put to complete; a PV that is not there is not
+        waited for any longer than usual.
 
         Raises CircuitOpen, Unavailable (not connected), TimedOut or Conflict (no access, or refused).
         """
         circuit = self._circuits.of(address)
         circuit.admit()
-        limit_s = self._settings.write_timeout_s if timeout_s is None else timeout_s
-        outcome = await self._epics.write_one(address, value, wait=wait, timeout_s=limit_s)
+        outcome = await self._epics.write_one(
+            address, value, wait=wait, timeout_s=self._settings.write_timeout_s, completion_timeout_s=timeout_s
+        )
         _note(circuit, answered=outcome.result not in (PutResult.DISCONNECTED, PutResult.TIMED_OUT))
         if not outcome.ok:
             raise _failure(address, outcome)
