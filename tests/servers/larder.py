@@ -50,8 +50,9 @@ def as_environment(*sections: Any) -> dict[str, str]:
 class Larder:
     """One server process on a free port. Its log is `data_dir`/server.log."""
 
-    def __init__(self, data_dir: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, data_dir: Path, environment: Mapping[str, str], *, config: Path | None = None) -> None:
         self.data_dir = data_dir
+        self._arguments = () if config is None else (f"--config={config}",)
         self.url = ""
         self._extra = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
@@ -80,7 +81,7 @@ class Larder:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         environment = clean_environment(self.data_dir, port, self._extra)
         with (self.data_dir / "server.log").open("ab") as log:
-            command = [sys.executable, "-m", "backend.src", "serve"]
+            command = [sys.executable, "-m", "backend.src", "serve", *self._arguments]
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             self._wait_until_ready()
