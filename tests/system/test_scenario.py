@@ -180,6 +180,26 @@ def test_kill_9_at_a_random_moment_loses_nothing(larder: Larder, seed: int) -> N
     larder.wait_for("/v1/jobs", lambda jobs: not [job for job in jobs if job["status"] == "running"], 30)
 
 
+def test_kill_9_in_the_middle_of_a_restore_frees_the_way_for_the_next(larder: Larder, machine: SoftIoc) -> None:
+    larder.wait_for("/v1/health/summary", all_live)
+    saved = snapshot(larder, "killed restore")
+    ca_put(machine.names, [5000.0 + number for number in range(ALIVE)])
+    body = {"pvPattern": "*"}
+    killed = larder.api.call("POST", f"/v1/snapshots/{saved['id']}/restore", json=body)["jobId"]
+    larder.wait_for(f"/v1/jobs/{killed}", lambda job: job["status"] != "pending")
+    larder.kill()
+    larder.start()
+    ended = larder.wait_for(f"/v1/jobs/{killed}", lambda job: job["status"] not in ("pending", "running"), 30)
+    assert ended["status"] in ("failed", "completed")  # it may have been quicker than the kill
+    larder.wait_for("/v1/health/summary", all_live)
+    again = larder.api.call("POST", f"/v1/snapshots/{saved['id']}/restore", json=body)["jobId"]
+    assert list(larder.api.follow(again))[-1]["status"] == "completed"
+    first, last = ca_get([machine.names[0], machine.names[-1]])
+    values = larder.api.call("GET", f"/v1/snapshots/{saved['id']}")["pvValues"]
+    by_name = {value["pvName"]: value["setpointValue"]["value"] for value in values}
+    assert (first, last) == (by_name[machine.names[0]], by_name[machine.names[-1]])
+
+
 def test_after_all_that_it_stops_in_order(larder: Larder) -> None:
     larder.wait_for("/v1/health/summary", all_live)
     began = time.monotonic()

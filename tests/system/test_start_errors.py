@@ -70,7 +70,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ("variable", "environment"),
     [
         ("DB_HOST", {"DB_HOST": "127.0.0.1", "DB_PORT": "1", "DB_PASSWORD": "x"}),
-        ("REDIS_HOST", {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": "1"}),
         ("BUCKET_HOST", {"BUCKET_HOST": "127.0.0.1", "BUCKET_PORT": "1", "BUCKET_PASSWORD": "x"}),
     ],
 )
@@ -85,3 +84,12 @@ def test_a_wrong_database_password_is_named(tmp_path: Path, mariadb: MariaDb) ->
 
 def test_a_database_without_a_schema_names_the_command_that_makes_it(tmp_path: Path, mariadb: MariaDb) -> None:
     expect(serve(tmp_path, as_environment(mariadb.database())), 1, "backend.src migrate")
+
+
+def test_a_redis_that_is_away_keeps_nobody_from_working(tmp_path: Path) -> None:
+    with Larder(tmp_path, {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": "1"}) as larder:
+        assert larder.api.call("GET", "/health/ready")["degraded"] == "cache"
+        assert larder.api.call("GET", "/v1/pvs") == []
+        cache = larder.api.call("GET", "/v1/health/dependencies")["dependencies"]["cache"]
+        assert cache["state"] == "down" and "REDIS_HOST" in cache["remedy"]
+        assert "REDIS_HOST" in larder.log
