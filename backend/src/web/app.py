@@ -12,13 +12,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 from backend.src.config.settings import Settings
 from backend.src.web import openapi, problems
 from backend.src.web.access import Authenticator, Gate, SocketRefused
+from backend.src.web.compression import Compression
 from backend.src.web.crash_border import CrashBorder
 from backend.src.web.large_json import orjson_response
 from backend.src.web.path_manager import PathManager
@@ -27,8 +27,6 @@ from backend.src.web.route_index import index_routes
 from backend.src.web.server_header import ServerHeaders
 
 VERSION = "0.1.0"
-COMPRESS_FROM_BYTES = 32_768
-FASTEST_COMPRESSION = 1
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -58,18 +56,7 @@ def build_app(
 
 def _middlewares() -> list[Middleware]:
     """From the outside in; the crash border is inside the two that every answer must pass."""
-    archives = ("application/vnd.apache.parquet", "application/octet-stream")
-    return [
-        Middleware(RequestIds),
-        Middleware(ServerHeaders),
-        Middleware(CrashBorder),
-        Middleware(
-            GZipMiddleware,
-            minimum_size=COMPRESS_FROM_BYTES,
-            compresslevel=FASTEST_COMPRESSION,
-            exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, *archives),
-        ),
-    ]
+    return [Middleware(RequestIds), Middleware(ServerHeaders), Middleware(CrashBorder), Middleware(Compression)]
 
 
 async def _openapi(request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -44,7 +45,8 @@ async def test_two_requests_have_two_ids(app: FastAPI) -> None:
 
 
 async def test_large_json_is_compressed_for_who_wants_it(app: FastAPI) -> None:
-    async with client_of(app) as client:
+    transport = httpx.ASGITransport(app, client=("192.0.2.7", 40_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://larder") as client:
         plain = await client.get("/large", headers={"Accept-Encoding": "identity"})
         packed = await client.get("/large", headers={"Accept-Encoding": "gzip"})
         assert "Content-Encoding" not in plain.headers
@@ -53,6 +55,11 @@ async def test_large_json_is_compressed_for_who_wants_it(app: FastAPI) -> None:
         assert int(packed.headers["Content-Length"]) < len(plain.content) / 5
         small = await client.get("/things/1", headers={"Accept-Encoding": "gzip"})
         assert "Content-Encoding" not in small.headers
+
+
+async def test_nothing_is_compressed_for_a_client_on_the_same_machine(app: FastAPI) -> None:
+    async with client_of(app) as client:
+        assert "Content-Encoding" not in (await client.get("/large", headers={"Accept-Encoding": "gzip"})).headers
 
 
 async def chunks(total: int) -> AsyncIterator[bytes]:
