@@ -49,10 +49,12 @@ def make_app(*endpoints: Endpoint) -> FastAPI:
 
 
 @asynccontextmanager
-async def client_of(app: FastAPI, key: str | None = EVERYTHING) -> AsyncIterator[httpx.AsyncClient]:
-    """A client in the same process, with this key."""
+async def client_of(
+    app: FastAPI, key: str | None = EVERYTHING, *, host: str = "127.0.0.1"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client in the same process, with this key, as if it called from this host."""
     headers = {"X-API-Key": key} if key else {}
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(app, client=(host, 40_000))
     async with httpx.AsyncClient(transport=transport, base_url="http://larder", headers=headers) as client:
         yield client
 

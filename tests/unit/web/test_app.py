@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -45,8 +44,7 @@ async def test_two_requests_have_two_ids(app: FastAPI) -> None:
 
 
 async def test_large_json_is_compressed_for_who_wants_it(app: FastAPI) -> None:
-    transport = httpx.ASGITransport(app, client=("192.0.2.7", 40_000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://larder") as client:
+    async with client_of(app, host="192.0.2.7") as client:
         plain = await client.get("/large", headers={"Accept-Encoding": "identity"})
         packed = await client.get("/large", headers={"Accept-Encoding": "gzip"})
         assert "Content-Encoding" not in plain.headers
