@@ -37,7 +37,12 @@ from backend.src.web.routes import Route
 TAGS = ("Live values",)
 LONGEST_HEADER = 4_000  # proxies refuse much more
 NUMBERS_WITHOUT_JSON = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-ENVIRONMENT = ("ca_addr_list", "ca_auto_addr_list", "pva_addr_list", "pva_auto_addr_list")
+ENVIRONMENT = {
+    "EPICS_CA_ADDR_LIST": "ca_addr_list",
+    "EPICS_CA_AUTO_ADDR_LIST": "ca_auto_addr_list",
+    "EPICS_PVA_ADDR_LIST": "pva_addr_list",
+    "EPICS_PVA_AUTO_ADDR_LIST": "pva_auto_addr_list",
+}
 
 
 class LiveEndpoint:
@@ -97,7 +102,7 @@ class LiveEndpoint:
     async def test_epics(self, pv: PvText) -> DirectReading:
         """Reads a PV past the live table, whether the catalogue knows it or not."""
         address = PvAddress.parse(pv, self._protocol)
-        environment = {name: str(getattr(self._settings, name)) for name in ENVIRONMENT}
+        environment = {name: str(getattr(self._settings, key)) for name, key in ENVIRONMENT.items()}
         try:
             reading = await self._direct.read(address)
         except CircuitOpen as refusal:

@@ -115,13 +115,15 @@ class PvsEndpoint:
         self,
         q: QueryText | None = None,
         devices: Annotated[list[Device], Query(description="PVs of one of these", max_length=1_000)] = [],  # noqa: B006
+        more_devices: Annotated[list[Device], Query(alias="devices[]", max_length=1_000)] = [],  # noqa: B006
         tags: Annotated[list[BodyId], Query(description="PVs with any of these tags", max_length=1_000)] = [],  # noqa: B006
+        more_tags: Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000)] = [],  # noqa: B006
         limit: Limit = 100,
         offset: Offset = 0,
         include_live_values: bool = False,
     ) -> Response:
-        """In name order; totalCount counts all that match."""
-        inventory = await self._catalog.inventory()
+        """In name order; totalCount counts all that match. devices[] and tags[] are the same as those without."""
+        inventory, devices, tags = await self._catalog.inventory(), [*devices, *more_devices], [*tags, *more_tags]
         page = listing.search(inventory, text=q, devices=devices, tag_ids=tags, limit=limit, offset=offset)
         results = await asyncio.to_thread(self._many, page.pvs)
         content = {"results": results, "totalCount": page.total, "limit": limit, "offset": offset}

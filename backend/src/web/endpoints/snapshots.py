@@ -11,7 +11,6 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import Query
-from pydantic import AwareDatetime
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,7 +29,7 @@ from backend.src.services.snapshots.capture import Capture
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.column_json import answer_with
-from backend.src.web.inputs import BodyId, Label, Name, Offset, OpaqueId, PageSize, PvText, Token
+from backend.src.web.inputs import BodyId, Label, Moment, Name, Offset, OpaqueId, PageSize, PvText, Token
 from backend.src.web.inputs import Query as QueryText
 from backend.src.web.large_json import orjson_response
 from backend.src.web.paging import read_token, write_token
@@ -53,6 +52,7 @@ LIST = "snapshots"
 
 After = Annotated[Token | None, Query(alias="continuationToken", description="from the Link header of the page before")]
 TagIds = Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, description="PVs with any of these tags")]
+PlainTagIds = Annotated[list[BodyId], Query(alias="tags", max_length=1_000, description="the same as tags[]")]
 UseCache = Annotated[bool, Query(description="from the live table; false reads every PV anew")]
 Async = Annotated[bool, Query(alias="async", description="answer at once with a job; false waits for the end")]
 Most = Annotated[int, Query(ge=0, le=MOST_PVS, description="PVs; 0 for none")]
@@ -88,17 +88,18 @@ class SnapshotsEndpoint:
         request: Request,
         title: Annotated[QueryText | None, Query(description="part of the title, in any case")] = None,
         tags: TagIds = [],  # noqa: B006
+        plain_tags: PlainTagIds = [],  # noqa: B006
         label: Label | None = None,
         golden: bool | None = None,
         created_by: Annotated[Name | None, Query(alias="createdBy")] = None,
-        since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-        until: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+        since: Annotated[Moment | None, Query(alias="from")] = None,
+        until: Annotated[Moment | None, Query(alias="to")] = None,
         contains_pv: ContainsPv = None,
         page_size: Annotated[PageSize, Query(alias="pageSize")] = 100,
         after: After = None,
     ) -> Response:
         """No values are read, however large the snapshots are. The Link header leads to the next page."""
-        narrowed = SnapshotFilter(title, tuple(tags), label, golden, created_by, since, until, contains_pv)
+        narrowed = SnapshotFilter(title, (*tags, *plain_tags), label, golden, created_by, since, until, contains_pv)
         page = await self._snapshots.page(narrowed, after=read_after(after), limit=page_size)
         headers = Boilerplates.next_link(request, write_token(LIST, *page.next_after)) if page.next_after else None
         return orjson_response([summary_json(snapshot) for snapshot in page.snapshots], headers=headers)

@@ -184,10 +184,10 @@ class TagsEndpoint:
         """Answers with the whole group."""
         return GroupAnswer.of(await self._tags.update_tag(gid, tid, changed.changes()))
 
-    async def delete_tag(self, gid: PathId, tid: PathId) -> bool:
-        """Takes it off every PV."""
+    async def delete_tag(self, gid: PathId, tid: PathId) -> GroupAnswer:
+        """Takes it off every PV; answers with the group that is left, as older clients expect it."""
         await self._tags.delete_tag(gid, tid)
-        return True
+        return GroupAnswer.of(await self._tags.group(gid))
 
     async def add_many(self, new: BulkTags) -> BulkTagsAnswer:
         """Makes what is missing and leaves what is there."""

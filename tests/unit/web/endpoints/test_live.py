@@ -61,7 +61,7 @@ async def test_a_pv_is_read_directly(bench: Bench) -> None:
     read = (await bench.ask("GET", "/v1/pvs/test-epics?pv=A", "write")).json()
     assert (read["pv"], read["connected"], read["value"], read["error"]) == ("A", True, 1.0, None)
     assert (read["status"], read["severity"], read["timestampNs"]) == ("HIHI", 2, 1_700_000_000_000_000_001)
-    assert "ca_addr_list" in read["environment"]
+    assert "EPICS_CA_ADDR_LIST" in read["environment"]
 
 
 async def test_a_device_that_does_not_answer_is_left_alone(bench: Bench) -> None:

@@ -161,13 +161,22 @@ async def test_filters_by_query(office: Office) -> None:
     assert await found(containsPv="A:RB") == ["first"]
     assert await found(createdBy="everything") == ["second", "first"]
     assert await found(**{"tags[]": ["4"]}) == ["first"]
+    assert await found(tags=["4"]) == ["first"]
     assert await found(**{"from": second["createdDate"]}) == ["second"]
     assert await found(to=first["createdDate"]) == ["first"]
 
 
 @pytest.mark.parametrize(
     "query",
-    ["continuationToken=rubbish", "tags[]=x", "pageSize=0", "from=yesterday", "containsPv=http://x", "golden=perhaps"],
+    [
+        "continuationToken=rubbish",
+        "tags[]=x",
+        "pageSize=0",
+        "from=yesterday",
+        "from=0001-01-01T00:00:00%2B14:00",
+        "containsPv=http://x",
+        "golden=perhaps",
+    ],
 )
 async def test_malformed_queries(office: Office, query: str) -> None:
     await office.ask("GET", f"{LIST}?{query}", 422)

@@ -65,7 +65,7 @@ async def test_a_renamed_tag_is_renamed_on_its_pvs(client: CatalogClient) -> Non
     await client.ask(200, "PUT", path, json={"name": "south"})
     assert (await client.ask(200, "GET", f"/v1/pvs/{pv_id}"))["tags"][0]["name"] == "south"
     assert (await client.ask(200, "GET", "/v1/pvs"))[0]["tags"][0]["name"] == "south"
-    assert await client.ask(200, "DELETE", path) is True
+    assert (await client.ask(200, "DELETE", path))["tags"] == []
     assert (await client.ask(200, "GET", f"/v1/pvs/{pv_id}"))["tags"] == []
 
 
