@@ -2,8 +2,9 @@
 
 It follows the leader's deltas. Who missed one (a gap, a new leader, a start in the middle) goes on with those that
 come, and fills in from the blocks once these include what was missed. Until then the copy's heart does not beat, so
-that nothing in it passes for fresh for longer than stale_after_s. A message of an older epoch than one seen before is
-refused: its leader has lost the lease.
+that nothing in it passes for fresh for longer than stale_after_s; nor does it when the leader speaks but its own heart
+has stopped, that is, when it takes in nothing from the machine any more. A message of an older epoch than one seen
+before is refused: its leader has lost the lease.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Replica:
         self._missing_up_to: int | None = None  # None: in step
         self._told_since: set[int] = set()
         self._known: Slots = np.empty(0, np.int32)
+        self._beat_ns = 0  # the leader's last beat
         self.resyncs = 0
 
     async def start(self) -> None:
@@ -85,8 +87,9 @@ class Replica:
         if self._missing_up_to is not None:
             self._told_since.update(batch.changes.slots.tolist())
             await self._fill_in(batch)
-        if self._missing_up_to is None:
-            self._live.beat(batch.stamp.beat_ns)
+        if self._missing_up_to is None and batch.stamp.beat_ns != self._beat_ns:
+            self._beat_ns = batch.stamp.beat_ns
+            self._live.beat(self._beat_ns)
 
     def _note_what_is_missing(self, batch: Batch) -> None:
         stamp, tracked = batch.stamp, self._live.tracked()

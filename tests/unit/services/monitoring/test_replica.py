@@ -32,18 +32,22 @@ class Blocks:
         raise NotImplementedError
 
 
-def message(number: int, values: dict[int, Any], *, flushed: int = 0, epoch: int = 1) -> bytes:
-    made = batch(values)
-    return encode(
-        Batch(Stamp(epoch, number, flushed, 1, 1_700_000_000_000_000_000), made, np.zeros(len(values), np.bool_))
-    )
+BEAT_NS = 1_700_000_000_000_000_000
+
+
+def message(
+    number: int, values: dict[int, Any], *, flushed: int = 0, epoch: int = 1, beat_ns: int | None = None
+) -> bytes:
+    """A delta; the leader's heart beats with each, unless it is told when."""
+    stamp = Stamp(epoch, number, flushed, 1, BEAT_NS + number if beat_ns is None else beat_ns)
+    return encode(Batch(stamp, batch(values), np.zeros(len(values), np.bool_)))
 
 
 class Bench:
     """A copy of three channels."""
 
     def __init__(self) -> None:
-        clock = ManualClock()
+        self.clock = clock = ManualClock()
         self.live = LiveTable(clock, stale_after_s=3.0)
         self.live.track([1, 2, 3])
         self.blocks = Blocks()
@@ -100,3 +104,12 @@ async def test_an_earlier_leader_is_refused(bench: Bench) -> None:
     await bench.replica.hear(message(1, {1: 10.0}, epoch=2))
     await bench.replica.hear(message(2, {1: -1.0}, epoch=1))
     assert bench.values() == [10.0, 2.0, 3.0]
+
+
+async def test_a_leader_that_speaks_without_a_heart_makes_nothing_fresh(bench: Bench) -> None:
+    for number in range(2, 10):  # it takes in nothing any more, and goes on saying that nothing changed
+        bench.clock.advance(0.5)
+        await bench.replica.hear(message(number, {}, beat_ns=BEAT_NS + 1))
+    assert bench.replica.in_step and not bench.live.fresh()
+    await bench.replica.hear(message(10, {}))
+    assert bench.live.fresh()
