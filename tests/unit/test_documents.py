@@ -96,3 +96,10 @@ def anchors(document: Path) -> set[str]:
 @pytest.mark.parametrize("code", [*Verdict, *Result])
 def test_every_verdict_and_result_of_a_restore_is_explained(code: str) -> None:
     assert f"`{code}`" in text_of(ROOT / "docs" / "explanation" / "safety.md")
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text_of(ROOT / "docs" / "reference" / "known-faults.md"))
+    assert len(named) > 30
+    lost = [f"{file}::{test}" for file, test in named if f"def {test}(" not in text_of(ROOT / file)]
+    assert not lost

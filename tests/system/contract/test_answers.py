@@ -137,3 +137,12 @@ def test_every_call_is_there_and_asks_for_what_it_should(site: Site) -> None:
     promised = {call: access for access, calls in lines for call in calls.split("|")}
     assert promised.items() <= shown.items(), promised.items() - shown.items()
     assert shown["POST /v1/jobs/{}/abort"] == "intervene"  # whoever may write, restore or administer
+
+
+def test_reading_changes_nothing(site: Site) -> None:
+    lists = ("/v1/pvs", "/v1/tags", "/v1/tags/{group}", "/v1/snapshots", "/v1/jobs", "/v1/api-keys/count")
+    before = [site.ask("GET", path) for path in lists]
+    for method, path, _, _ in ANSWERS:
+        if method == "GET":
+            site.ask("GET", path)
+    assert before == [site.ask("GET", path) for path in lists]

@@ -1,0 +1,26 @@
+"""An option that does nothing is worse than none: somebody will rely on it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from backend.src.config.loading import options
+
+SOURCE = Path(__file__).parents[3] / "backend" / "src"
+# sections whose services come with people and their mail, and with the documents pages
+AWAITED = {"mail", "accounts", "docs"}
+
+
+def test_every_option_is_read_somewhere() -> None:
+    files = [path for path in SOURCE.rglob("*.py") if "config" not in path.relative_to(SOURCE).parts[:-1]]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    read = set(re.findall(r"\.(\w+)", code))
+    sections = {section for section in _sections() if re.search(rf"settings\.{section}\b", code)}
+    assert sections == _sections() - AWAITED, "a section is read now, or no longer: keep AWAITED true"
+    of_these = ((section, option.name) for section, option in options() if section in sections)
+    assert not [f"{section}.{name}" for section, name in of_these if name not in read]
+
+
+def _sections() -> set[str]:
+    return {section for section, _ in options()}
