@@ -222,3 +222,15 @@ async def test_thousands_are_live_within_seconds(epics: Epics) -> None:
         assert epics.describe()["connected"] == 5000
         first = watcher.value(0)
         await watcher.until(lambda: watcher.value(0) > first + 3)
+
+
+async def test_thousands_of_quiet_pvs_come_back_with_their_ioc(epics: Epics) -> None:
+    """Each sends one value on reconnection, maybe before the reconnection itself has been heard of."""
+    watcher = Watcher(epics)
+    with SoftIoc.scale(4000) as ioc:
+        epics.monitor([(slot, ca(name)) for slot, name in enumerate(ioc.names)], [])
+        await watcher.until(lambda: len(watcher.rows) == 4000)
+        ioc.kill()
+        await watcher.until(lambda: not any(map(watcher.connected, range(4000))), timeout_s=60.0)
+        ioc.restart()
+        await watcher.until(lambda: all(map(watcher.connected, range(4000))), timeout_s=60.0)

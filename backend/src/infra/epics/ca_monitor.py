@@ -242,9 +242,8 @@ class CtypesIngest:
 
     def _subscribe(self, channel: Channel) -> None:
         kind = (self._scalars if channel.scalar else self._arrays)[channel.native]
-        present = self._subscriptions.get(channel.slot)
-        if present is not None and present[1] is kind:
-            return  # libca has renewed it on reconnection
+        # libca renews a subscription on reconnection, but its answer may be here, and drained as that of a channel
+        # still down, before we hear of the connection: a quiet channel would then stay down. A new one answers after
         self._unsubscribe(channel.slot)
         event_id = ctypes.c_size_t()
         count = 1 if kind.scalar else 0  # 0: as many as there are
