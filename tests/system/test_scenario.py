@@ -55,8 +55,6 @@ def real_servers(request: pytest.FixtureRequest) -> dict[str, str]:
     subprocess.run(migrate, cwd=ROOT, env=clean_environment(Path("data"), 0, environment), check=True, timeout=60)
     return environment
 
-    return clean_environment(Path("unused"), 0, {})
-
 
 def addresses(machine: SoftIoc) -> list[str]:
     return [*machine.names, *(machine.pv(f"DEAD{number}") for number in range(DEAD))]

@@ -1,0 +1,117 @@
+"""Larder as several processes: one answers, two may monitor, one works; they share MariaDB, redis-server and S3."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.independent import ca_get, ca_put
+from tests.servers.larder import ROOT, Larder, as_environment, clean_environment
+from tests.servers.mariadb import MariaDb
+from tests.servers.ports import free_port
+from tests.servers.redis_server import RedisServer
+from tests.servers.s3 import S3Server
+from tests.servers.soft_ioc import SoftIoc
+
+PVS = 500
+SECRET = "0123456789abcdef0123456789abcdef"
+TAKE_OVER_S = 12.0  # the lease's five seconds, connecting, and a busy machine
+
+
+class Site:
+    """Four processes and the machine that they look after."""
+
+    def __init__(self, ioc: SoftIoc, environment: dict[str, str], folder: Path, stack: ExitStack) -> None:
+        self.ioc = ioc
+        self._environment = environment
+        self._folder = folder
+        self._stack = stack
+        self.monitors = [self.process("monitor", number) for number in range(2)]
+        self.worker = self.process("worker", 0)
+        self.api = self.process("api", 0)
+
+    def process(self, role: str, number: int) -> Larder:
+        environment = {**self._environment, "ROLE": role}
+        return self._stack.enter_context(Larder(self._folder / f"{role}{number}", environment))
+
+    def values(self) -> list[Any]:
+        entries = self.api.api.call("POST", "/v1/pvs/live", json={"pv_names": list(self.ioc.names)})
+        return [entries[name] for name in self.ioc.names]
+
+    def fresh(self) -> bool:
+        return all(entry["connected"] and not entry["stale"] for entry in self.values())
+
+
+@pytest.fixture(scope="module")
+def site(
+    mariadb: MariaDb, redis_server: RedisServer, s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    prefix = f"roles-{free_port()}"
+    servers = as_environment(mariadb.database(), redis_server.settings(prefix=prefix), s3_server.settings(prefix))
+    environment = {**servers, "SECRET_KEY": SECRET}
+    folder = tmp_path_factory.mktemp("roles")
+    migrate = [sys.executable, "-m", "backend.src", "migrate"]
+    subprocess.run(migrate, cwd=ROOT, env=clean_environment(folder, 0, environment), check=True, timeout=60)
+    with ExitStack() as stack:
+        ioc = stack.enter_context(SoftIoc.scale(PVS))
+        yield Site(ioc, {**environment, **ioc.environment}, folder, stack)
+
+
+def until(condition: Any, timeout_s: float = 10.0) -> float:
+    """Seconds until it held."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < timeout_s
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def test_what_one_imports_another_watches_and_the_first_shows(site: Site) -> None:
+    rows = "\n".join(f"{name}," for name in site.ioc.names)
+    content = f"Setpoint,Readback\n{rows}\n".encode()
+    site.api.api.call("POST", "/v1/pvs/import", content=content, headers={"Content-Type": "text/csv"})
+    until(site.fresh)
+    assert [entry["value"] for entry in site.values()] == ca_get(site.ioc.names)
+
+
+def test_a_job_posted_here_is_done_there(site: Site) -> None:
+    before = ca_get(site.ioc.names)
+    posted = site.api.api.call("POST", "/v1/snapshots", json={"title": "roles", "pvPattern": "*"})
+    done = list(site.api.api.follow(posted["jobId"]))[-1]
+    saved = site.api.api.call("GET", f"/v1/snapshots/{done['resultId']}", params={"limit": 1})
+    assert (saved["pvCount"], saved["counts"]["captured"]) == (PVS, PVS)
+    assert f"snapshot {saved['id']}" in site.worker.log
+    ca_put(site.ioc.names, [value + 7.0 for value in before])
+    started = site.api.api.call("POST", f"/v1/snapshots/{saved['id']}/restore", json={"pvPattern": "*"})
+    assert list(site.api.api.follow(started["jobId"]))[-1]["status"] == "completed"
+    assert ca_get(site.ioc.names) == before
+    until(lambda: [entry["value"] for entry in site.values()] == before)
+
+
+def test_when_the_leader_is_killed_the_other_takes_over(site: Site) -> None:
+    until(site.fresh)
+    states = [monitor.api.call("GET", "/v1/health/monitor/status")["state"] for monitor in site.monitors]
+    assert sorted(states) == ["leading", "standby"]
+    leader, other = (site.monitors[states.index(state)] for state in ("leading", "standby"))
+    leader.kill()
+    until(lambda: not site.fresh())  # nobody shows values that nobody watches
+    until(site.fresh, TAKE_OVER_S)
+    assert other.api.call("GET", "/v1/health/monitor/status")["state"] == "leading"
+    ca_put(site.ioc.names[:1], [-123.0])
+    until(lambda: site.values()[0]["value"] == -123.0)
+
+
+def test_a_killed_worker_leaves_no_job_running(site: Site) -> None:
+    body = {"title": "killed", "pvPattern": "*"}
+    jobs = [site.api.api.call("POST", "/v1/snapshots", json=body)["jobId"] for _ in range(5)]
+    site.worker.kill()
+    site.worker.start()
+    for job in jobs:
+        site.api.wait_for(f"/v1/jobs/{job}", lambda found: found["status"] in ("completed", "failed"), 30)
