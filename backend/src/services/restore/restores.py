@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from backend.src.core.clock import Clock
-from backend.src.core.errors import Busy, Conflict
+from backend.src.core.errors import Busy, Conflict, Unavailable
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.epics.frame import Frame
@@ -178,7 +178,13 @@ class Restores:
             run = await self._prepare(context)
             return await run.run()
         finally:
-            await self._lock.release(context.job_id)
+            await self._give_lock_back(context.job_id)
+
+    async def _give_lock_back(self, job_id: str) -> None:
+        try:
+            await self._lock.release(job_id)
+        except Unavailable as away:  # must not hide how the restore ended; the lock ends with the job anyway
+            log.warning("the lock of restore %s could not be given back yet: %s", job_id, away)
 
     async def _prepare(self, context: JobContext) -> RestoreRun:
         contents = await self._snapshots.contents(context.data["snapshotId"])

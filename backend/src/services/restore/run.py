@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backend.src.core.clock import Clock
+from backend.src.core.errors import Unavailable
 from backend.src.infra.epics.frame import Frame, empty_frame
 from backend.src.services.catalog import Inventory
 from backend.src.services.jobs import JobAborted, JobContext
 from backend.src.services.restore import outcomes as outcome_file
 from backend.src.services.restore.execution import CODE, Executor, Writes, Written
-from backend.src.services.restore.models import Plan, Result, Verdict
+from backend.src.services.restore.models import VERDICTS, Judgement, Plan, Result, Verdict
 from backend.src.services.restore.outcomes import Outcomes, OutcomeStore, at_rows, with_results
 from backend.src.services.restore.planning import CODE as VERDICT_CODE
-from backend.src.services.restore.planning import protected, saved_frame, setpoint_rows
+from backend.src.services.restore.planning import judge, protected, saved_frame, setpoint_rows
 from backend.src.services.snapshots import Snapshot, SnapshotContents, SnapshotDraft, Snapshots
 from backend.src.services.snapshots.agreement import Tolerances
 from backend.src.services.snapshots.capture import Capture, Header, Ints, Source, pick, take_frame
@@ -27,7 +28,13 @@ log = logging.getLogger(__name__)
 LABEL = "before-restore"
 LONGEST_TITLE = 255
 PLANNED, WRITING, VERIFIED = 10, 25, 95  # percent
-SINCE = "became read-only after the plan was made"
+FIT = (Verdict.WRITE, Verdict.EQUAL)  # what a planned write must still be when its turn has come
+_RESULT_OF = {
+    Verdict.DISCONNECTED: Result.DISCONNECTED,
+    Verdict.NO_ACCESS: Result.NO_ACCESS,
+    Verdict.TYPE_MISMATCH: Result.FAILED,
+    Verdict.OUTSIDE_LIMITS: Result.FAILED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,39 +64,46 @@ class RestoreRun:
     async def run(self) -> str | None:
         """Returns the id of the snapshot that rolls it back, None when nothing was to be written. Raises JobAborted."""
         inventory = await self._tools.snapshots.inventory()
-        rows = self._writable(inventory)
-        outcomes = self._expected(rows)
+        planned = np.flatnonzero(self._plan.judgement.verdicts == VERDICT_CODE[Verdict.WRITE])
+        self._context.progress(PLANNED, f"looking at {len(planned)} PVs")
+        before = await self._present(planned)
+        judgement = await asyncio.to_thread(self._judge_again, planned, before, inventory)
+        fit = np.flatnonzero(np.isin(judgement.verdicts, [VERDICT_CODE[verdict] for verdict in FIT]))
+        rows, before = planned[fit], take_frame(before, fit)
+        outcomes = self._expected(planned, judgement)
         if not len(rows):
             await self._keep(replace(outcomes, finished=True))
             self._context.progress(100, f"nothing to write: {_tell(outcomes)}")
             return None
         self._context.progress(PLANNED, f"saving the present values of {len(rows)} PVs")
         writes = self._writes(rows)
-        rollback, before = await self._save_present(rows, writes, inventory)
+        rollback = await self._save_present(rows, writes, before, inventory)
         n = len(outcomes)
         outcomes = replace(outcomes, rollback_snapshot_id=rollback.id, before=at_rows(n, rows, before))
         await self._keep(outcomes)  # before the first put: whoever kills this process leaves the truth behind
         self._context.raise_if_aborted("aborted before anything was written")
         outcomes = await self._write(writes, rows, outcomes)
-        await self._keep(outcomes)
+        await self._keep_end(outcomes)
         return self._end(outcomes, rollback)
 
-    def _writable(self, inventory: Inventory) -> Ints:
-        """The rows of the plan that are written: less than planned when PVs became read-only since, never more."""
-        planned = self._plan.judgement.verdicts == VERDICT_CODE[Verdict.WRITE]
-        return np.flatnonzero(planned & ~protected(inventory, self._target, self._plan.pv_rows))
+    def _judge_again(self, planned: Ints, before: Frame, inventory: Inventory) -> Judgement:
+        """Less is written than was planned when PVs have changed since, never more.
 
-    def _expected(self, rows: Ints) -> Outcomes:
+        A PV that does not answer now is not written either, should it come back a second later: what it holds
+        could not be saved.
+        """
+        pv_rows = self._plan.pv_rows[planned]
+        guarded = protected(inventory, self._target, pv_rows)
+        return judge(self._target, pv_rows, before, guarded, self._plan.options)
+
+    def _expected(self, planned: Ints, judgement: Judgement) -> Outcomes:
+        """What is known before the first put. judgement: of the planned ones, of just now."""
         plan, target = self._plan, self._target
         n, setpoints = len(plan.pv_rows), setpoint_rows(target, plan.pv_rows)
         results = np.full(n, CODE[Result.SKIPPED], np.uint8)
-        results[rows] = CODE[Result.UNKNOWN]
-        planned = plan.judgement.verdicts == VERDICT_CODE[Verdict.WRITE]
         messages = list(plan.judgement.reasons)
-        for row in np.flatnonzero(planned).tolist():
-            messages[row] = SINCE
-        for row in rows.tolist():
-            messages[row] = "may have been written"
+        for row, code, reason in zip(planned.tolist(), judgement.verdicts.tolist(), judgement.reasons, strict=True):
+            results[row], messages[row] = _expectation(VERDICTS[code], reason)
         addresses = [target.addresses[row] if row >= 0 else None for row in setpoints.tolist()]
         return Outcomes(
             snapshot_id=plan.snapshot_id,
@@ -117,9 +131,8 @@ class RestoreRun:
             tolerances=Tolerances(target.pvs.abs_tolerance[pv_rows], target.pvs.rel_tolerance[pv_rows]),
         )
 
-    async def _save_present(self, rows: Ints, writes: Writes, inventory: Inventory) -> tuple[Snapshot, Frame]:
+    async def _save_present(self, rows: Ints, writes: Writes, before: Frame, inventory: Inventory) -> Snapshot:
         """The snapshot that makes this restore undoable. Raises what hinders it: then nothing is written."""
-        frame = await self._present(rows, writes)
         pv_rows = self._plan.pv_rows[rows]
         title = f"Before restore of {self._contents.snapshot.title}"[:LONGEST_TITLE]
         header = Header(
@@ -132,18 +145,20 @@ class RestoreRun:
             header=header,
             sources=np.full(len(rows), Source.READ, np.uint8),
             stale=np.zeros(len(rows), np.bool_),
-            frame=frame,
+            frame=before,
         )
         described = f"Taken by restore {self._context.job_id} of snapshot {self._plan.snapshot_id}"
         draft = SnapshotDraft(title, described, (LABEL,))
         slots = [inventory.slot_of[address] for address in writes.addresses if address in inventory.slot_of]
-        return await self._tools.snapshots.save(capture, slots, draft, self._context.actor), frame
+        return await self._tools.snapshots.save(capture, slots, draft, self._context.actor)
 
-    async def _present(self, rows: Ints, writes: Writes) -> Frame:
+    async def _present(self, rows: Ints) -> Frame:
+        """The setpoints as they are now."""
         if self._just_read is not None:
             return take_frame(self._just_read, rows)
-        executor = self._tools.executor
-        return await executor.machine.read(writes.addresses, timeout_s=executor.read_timeout_s)
+        executor, setpoints = self._tools.executor, setpoint_rows(self._target, self._plan.pv_rows[rows])
+        addresses = pick(self._target.parsed, setpoints)
+        return await executor.machine.read(addresses, timeout_s=executor.read_timeout_s)
 
     async def _write(self, writes: Writes, rows: Ints, outcomes: Outcomes) -> Outcomes:
         total = len(writes)
@@ -160,6 +175,14 @@ class RestoreRun:
         content = await asyncio.to_thread(outcome_file.encode, outcomes)
         await self._tools.store.put(self._context.job_id, content)
 
+    async def _keep_end(self, outcomes: Outcomes) -> None:
+        """When the bucket is away the values are written all the same: the job's error has to say so."""
+        try:
+            await self._keep(outcomes)
+        except Unavailable as away:
+            told = f"{_tell(outcomes)}, but what became of each PV could not be kept: {away.message}"
+            raise Unavailable(told, remedy=away.remedy) from away
+
     def _end(self, outcomes: Outcomes, rollback: Snapshot) -> str:
         told = _tell(outcomes)
         log.info("restore %s ended: %s", self._context.job_id, told)
@@ -167,6 +190,13 @@ class RestoreRun:
             raise JobAborted(f"aborted: {told}", result_id=rollback.id)
         self._context.progress(100, told)
         return rollback.id
+
+
+def _expectation(verdict: Verdict, reason: str) -> tuple[int, str]:
+    """Result code and message of a PV whose write was planned, before the first put."""
+    if verdict in FIT:
+        return CODE[Result.UNKNOWN], "may have been written"
+    return CODE[_RESULT_OF.get(verdict, Result.SKIPPED)], f"not written, changed after the plan was made: {reason}"
 
 
 def _tell(outcomes: Outcomes) -> str:

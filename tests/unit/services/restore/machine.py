@@ -32,6 +32,7 @@ class WritableMachine:
         self.refusals: dict[str, PutResult] = {}
         self.distort: dict[str, Callable[[Any], Any]] = {}
         self.late: dict[str, Channel] = {}  # a value that is there only at the second look
+        self.back: dict[str, Channel] = {}  # channels that return after the next read
         self.hold: asyncio.Event | None = None
 
     async def read(self, addresses: Sequence[PvAddress], *, timeout_s: float) -> Frame:
@@ -41,6 +42,8 @@ class WritableMachine:
         for name in names:
             if name in self.late and self.puts:
                 self.channels[name] = self.late.pop(name)
+            if name in self.back:
+                self.channels[name] = self.back.pop(name)
         return frame
 
     async def write(

@@ -19,6 +19,7 @@ from backend.src.infra.sql.tables import jobs as jobs_table
 from backend.src.services.jobs import JobStatus
 from backend.src.services.restore import OutcomesNotFound, PlanExpired, PlanNotFound, Result, Verdict
 from backend.src.services.restore.models import JOB_TYPE, VERDICTS
+from backend.src.services.restore.restore_lock import RestoreLock
 from backend.src.services.snapshots import SnapshotFilter, SnapshotNotFound
 from tests.unit.services.restore.machine import Site, request, results, site_of
 from tests.unit.services.snapshots.captures import NEVER, Channel, double
@@ -134,6 +135,35 @@ async def test_exactly_the_reviewed_plan_is_executed(site: Site) -> None:
     site.move(B=20.0)  # differs only since: it was not reviewed
     await site.ended(await site.restores.execute_plan(snapshot_id, proposal.plan.id, "operator"))
     assert site.written == {"A": 1.0}
+
+
+async def test_a_pv_that_went_away_since_the_plan_is_not_written(site: Site) -> None:
+    """Should it be back a moment later: what it held was not saved, so no rollback could give that back."""
+    snapshot_id = await saved(site)
+    site.move(A=10.0, B=20.0)
+    proposal = await site.restores.plan(snapshot_id, request(), "operator")
+    site.machine.back["ca://A"] = site.machine.channels["ca://A"]
+    site.machine.channels["ca://A"] = NEVER
+    ended, outcomes = await site.ended(await site.restores.execute_plan(snapshot_id, proposal.plan.id, "operator"))
+    assert site.written == {"B": 2.0}
+    assert results(outcomes) == {"A": "disconnected", "B": "restored", "C": "skipped"}
+    assert "does not answer" in outcomes.messages[0]
+    rollback = await site.stand.snapshots.contents(str(ended.result_id))
+    assert rollback.capture.pvs.names == ["B"]
+
+
+async def test_a_pv_that_became_something_else_since_the_plan_is_not_written(site: Site) -> None:
+    """Its IOC was started again with other states: the same index would be another position."""
+    enum = Channel(ValueType.ENUM, 1, choices=("out", "in"))
+    snapshot_id = await site.save(A=enum, B=double(2.0), C=double(3.0))
+    site.move(A=0, B=20.0)
+    proposal = await site.restores.plan(snapshot_id, request(), "operator")
+    site.machine.channels["ca://A"] = Channel(ValueType.ENUM, 0, choices=("in", "out"))
+    site.machine.channels["ca://B"] = Channel(ValueType.LONG, 20)
+    _, outcomes = await site.ended(await site.restores.execute_plan(snapshot_id, proposal.plan.id, "operator"))
+    assert site.machine.puts == []
+    assert results(outcomes) == {"A": "failed", "B": "failed", "C": "skipped"}
+    assert "'in'" in outcomes.messages[0] and "a long today" in outcomes.messages[1]
 
 
 async def test_a_plan_is_executed_once(site: Site) -> None:
@@ -270,6 +300,36 @@ async def test_without_the_safety_snapshot_nothing_is_written(site: Site, monkey
     assert (ended.status, site.machine.puts) == (JobStatus.FAILED, [])
     with pytest.raises(OutcomesNotFound):
         await site.restores.outcomes(job.id)
+
+
+async def test_a_bucket_that_goes_away_at_the_end_hides_nothing(site: Site, monkeypatch: Any) -> None:
+    snapshot_id = await saved(site)
+    site.move(A=10.0)
+    put = site.stand.bucket.put
+
+    async def away_once_written(key: str, *arguments: Any) -> None:
+        if key.startswith("restores/") and site.machine.puts:
+            raise Unavailable("the bucket is away")
+        await put(key, *arguments)
+
+    monkeypatch.setattr(site.stand.bucket, "put", away_once_written)
+    job, outcomes = await site.restore(snapshot_id)
+    assert (job.status, site.value("A")) == (JobStatus.FAILED, 1.0)
+    assert "1 restored" in str(job.error) and "the bucket is away" in str(job.error)
+    assert results(outcomes)["A"] == "unknown" and outcomes.rollback_snapshot_id is not None
+
+
+async def test_a_lock_that_cannot_be_given_back_does_not_make_a_restore_fail(site: Site, monkeypatch: Any) -> None:
+    snapshot_id = await saved(site)
+    site.move(A=10.0)
+
+    async def away(_self: RestoreLock, job_id: str) -> None:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(RestoreLock, "release", away)
+    job, _ = await site.restore(snapshot_id)
+    assert job.status is JobStatus.COMPLETED
+    await site.restore(snapshot_id)  # the lock ended with its job
 
 
 async def test_disconnected_refused_and_late_pvs_each_have_their_outcome(site: Site) -> None:
