@@ -13,7 +13,7 @@ from sqlalchemy import insert, text
 
 from backend.src.config.settings import Secret, SqlSettings
 from backend.src.core.errors import StartFailed, Unavailable
-from backend.src.infra.sql import SQL, migrate
+from backend.src.infra.sql import SQL, engine, migrate
 from backend.src.infra.sql.engine import DATABASE_FILE
 from backend.src.infra.sql.tables import channels
 from tests.servers.mariadb import MariaDb, running_mariadb
@@ -54,6 +54,30 @@ async def test_it_works_again_after_the_server_came_back(own_mariadb: MariaDb, t
         own_mariadb.kill()
         own_mariadb.start()  # so quickly that nobody has noticed
         await sql.write(lambda connection: connection.execute(insert(channels).values(address="ca://A")))
+    finally:
+        await sql.stop()
+
+
+async def test_a_server_that_hangs_holds_nobody_for_ever(
+    own_mariadb: MariaDb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "ANSWER_TIMEOUT_S", 1)
+    settings = dataclasses.replace(own_mariadb.database(), connect_timeout_s=1.0)
+    await migrate(settings, tmp_path)
+    sql = SQL.build(settings, tmp_path)
+    await sql.start()
+    try:
+        await sql.ping()
+        own_mariadb.freeze()
+        try:
+            async with asyncio.timeout(30):
+                with pytest.raises(Unavailable):
+                    await sql.write(lambda connection: connection.scalar(text("SELECT 1")))
+                with pytest.raises(Unavailable):
+                    await sql.ping()
+        finally:
+            own_mariadb.thaw()
+        await sql.ping()
     finally:
         await sql.stop()
 

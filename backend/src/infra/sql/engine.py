@@ -15,6 +15,9 @@ from backend.src.infra.sql.types import CHARSET, COLLATION
 DATABASE_FILE = "larder.sqlite3"
 WRITING = "larder_writing"  # execution option: this transaction will write
 BUSY_TIMEOUT_S = 10.0
+# a server that hangs, or a network that swallows packets, must not hold a thread for ever; longer than any statement of
+# ours may wait for a lock (InnoDB 50 s, a migration 60 s)
+ANSWER_TIMEOUT_S = 90
 RECYCLE_S = 1800.0  # below the eight hours after which the server drops an idle connection, and below most proxies
 SQL_MODE = ["STRICT_TRANS_TABLES", "ERROR_FOR_DIVISION_BY_ZERO", "NO_ENGINE_SUBSTITUTION"]  # nothing is cut silently
 
@@ -87,4 +90,6 @@ def _mysql_arguments(settings: SqlSettings) -> dict[str, Any]:
         "time_zone": "+00:00",
         "sql_mode": SQL_MODE,
         "connection_timeout": max(1, round(settings.connect_timeout_s)),
+        "read_timeout": ANSWER_TIMEOUT_S,
+        "write_timeout": ANSWER_TIMEOUT_S,
     }
