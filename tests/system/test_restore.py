@@ -150,3 +150,16 @@ async def test_an_ioc_that_dies_in_between_is_told(own_ioc: SoftIoc, epics: Epic
         own_ioc.kill()
         _, outcomes = await site.restore(snapshot_id)
         assert outcomes.skipped == {Verdict.DISCONNECTED: 1}
+
+
+async def test_an_ioc_that_dies_after_the_review_is_not_waited_for(
+    own_ioc: SoftIoc, epics: Epics, tmp_path: Path
+) -> None:
+    alive = own_ioc.pv("DOUBLE")
+    async with site_of(tmp_path, catalogue(alive), epics, SETTINGS) as site:
+        snapshot_id = await take(site)
+        ca_put([alive], [3.5])
+        plan = (await site.restores.plan(snapshot_id, request(timeout_s=7200.0), "operator")).plan
+        own_ioc.kill()
+        _, outcomes = await site.ended(await site.restores.execute_plan(snapshot_id, plan.id, "operator"))
+        assert results(outcomes) == {alive: "disconnected"}

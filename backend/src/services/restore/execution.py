@@ -82,9 +82,9 @@ class Executor:
     ) -> Written:
         """Writes all, then verifies all that were sent. An abort ends the writing, not the verifying."""
         puts = await asyncio.to_thread(_puts, writes, options)
-        timeout_s = options.timeout_s or self.write_timeout_s
+        # the configured one to connect: a put may take hours, and a PV that has gone since must not hold it up as long
         outcomes = await self.machine.write(
-            puts, timeout_s=timeout_s, wait=options.wait, progress=progress, abort=abort
+            puts, timeout_s=self.write_timeout_s, wait=options.wait, progress=progress, abort=abort
         )
         looks = (0.0,) if abort.is_set() else (0.0, *SECOND_LOOKS_S)
         after, verified = await self._verify(writes, _worth_a_look(outcomes), looks)
@@ -113,7 +113,7 @@ class Executor:
 def _puts(writes: Writes, options: RestoreOptions) -> list[Put]:
     kinds = writes.target.rows["type"].tolist()
     return [
-        Put(address, writes.target.value(row), ValueType(kinds[row]), options.timeouts_s.get(pv_id))
+        Put(address, writes.target.value(row), ValueType(kinds[row]), options.timeouts_s.get(pv_id, options.timeout_s))
         for row, (address, pv_id) in enumerate(zip(writes.addresses, writes.pv_ids.tolist(), strict=True))
     ]
 

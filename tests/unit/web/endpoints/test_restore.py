@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from backend.src.services.restore import RestoreSettings
 from backend.src.web.restore_models import OutcomesAnswer, PlanAnswer, RestoreFinished
 from tests.unit.services.snapshots.captures import NEVER, double
 from tests.unit.services.snapshots.stand import catalogue
@@ -135,4 +136,5 @@ async def test_options_reach_the_machine(office: Office, monkeypatch: pytest.Mon
     monkeypatch.setattr(office.site.machine, "write", write)
     body = {"timeout": 7.5, "timeouts": {"1": 7200}, "wait": False}
     await office.finish(await office.ask("POST", path, json=body))
-    assert (seen["timeout_s"], seen["wait"], seen["timeouts"]) == (7.5, False, [7200.0])
+    assert (seen["wait"], seen["timeouts"]) == (False, [7200.0])
+    assert seen["timeout_s"] == RestoreSettings().write_timeout_s, "to connect: that of the configuration"
