@@ -228,7 +228,10 @@ async def test_a_single_reading_equals_the_bulk_one(epics: Epics, types_ioc: Sof
     assert np.array_equal(reading.value, frame.value(0))
     assert (reading.type, reading.time_ns) == (type_of(frame, 0), int(frame.rows["time_ns"][0]))
     assert (reading.status, reading.severity) == (int(frame.rows["status"][0]), int(frame.rows["severity"][0]))
+    meta = frame.meta[0]
     assert reading.choices == frame.choices(0)
+    assert reading.units == frame.interned.units[int(meta["units"])]
+    assert (-1 if reading.precision is None else reading.precision) == int(meta["precision"])
 
 
 @pytest.mark.parametrize("protocol", Protocol)
