@@ -24,6 +24,8 @@ LOOK_EVERY_S = 1.0  # for pending jobs of which no hint came
 PROGRESS_EVERY_S = 0.25
 ABORT_GRACE_S = 1.0
 MISSED_BEATS_BEFORE_CANCEL = 2
+BEAT_PART = 0.15  # of dead_after_s: what one sign of life may take, so that several fit before others give the job up
+FENCE_PART = 2 / 3
 
 DISPATCH, BEAT, PROGRESS = "jobs: dispatch", "jobs: signs of life", "jobs: progress"
 
@@ -61,6 +63,8 @@ class Worker:
         self._claiming = asyncio.Lock()
         self._stopping = False
         self._last_beat = clock.monotonic()
+        self._alone = sql.dialect == "sqlite"  # nobody else could give these jobs up
+        self._longest_beat_s = None if self._alone else settings.dead_after_s * BEAT_PART
 
     def register(self, type_: str, handler: Handler, begin_within_s: float | None) -> None:
         """Raises Conflict for a second handler of a type."""
@@ -191,7 +195,11 @@ class Worker:
     async def _beat_for_ever(self) -> None:
         while True:
             try:
-                await self.beat_once()
+                async with asyncio.timeout(self._longest_beat_s):
+                    await self.beat_once()
+            except TimeoutError as exc:  # a database that hangs is as far away as one that refuses
+                self._fence()
+                raise Unavailable("no sign of life could be written: the database does not answer") from exc
             except Unavailable:
                 self._fence()
                 raise
@@ -204,7 +212,7 @@ class Worker:
 
     def _fence(self) -> None:
         """Out of touch for so long that others give these jobs up: they must stop before another may begin."""
-        if self._sql.dialect != "sqlite" and self._silent_s() > self._settings.dead_after_s * 2 / 3:
+        if not self._alone and self._silent_s() > self._settings.dead_after_s * FENCE_PART:
             for run in self._runs.values():
                 self._lose(run)
 
