@@ -11,6 +11,7 @@ from backend.src.config.loading import load
 from backend.src.config.settings import Role, Settings
 from backend.src.core.lifecycle import Service
 from backend.src.core.runtime_manager import RuntimeManager
+from backend.src.infra.sql import SQL
 from backend.src.server import STARTED, Server
 from backend.src.web.access import Access
 from backend.src.web.routes import SOCKET
@@ -39,6 +40,13 @@ def test_every_service_of_a_role_resolves_and_nothing_opens(role: Role, tmp_path
     for key in RuntimeManager.registered():
         assert RuntimeManager.get(key) is RuntimeManager.get(key)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_database_is_read_through_the_cache(role: Role, tmp_path: Path) -> None:
+    """A cache layer that was never wired, in one of the peers."""
+    Server(settings_of(role, tmp_path))
+    assert RuntimeManager.get(SQL)._through is not None
 
 
 @pytest.mark.parametrize("role", list(Role))
