@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from backend.src.core.errors import Unavailable
 from backend.src.infra.epics import libca
 from backend.src.infra.epics.ca_channels import Channel
 
@@ -138,10 +139,11 @@ class ChannelSearch:
         self._unanswered.clear()
 
     def fail(self, error: Exception) -> None:
-        """Leaves the search to libca."""
+        """Leaves the search to libca, which asks for a channel once it is open; not when all is shutting down."""
         log.debug("search ended early: %s", error)
-        if self._socket is not None:
-            self._socket.close()
+        if isinstance(error, Unavailable):
+            self._unanswered.clear()
+        self._finish()
 
 
 def _is_through(frame: _Frame, now: float) -> bool:

@@ -172,17 +172,23 @@ class PvAccess:
 
     def _work(self) -> None:
         while (call := self._inbox.get()) is not None:
-            call[0](*call[1:])
+            if self._running:
+                self._do(*call)
         for monitor in self._monitors.values():
-            if monitor.subscription is not None:
-                monitor.subscription.close()
+            _end(monitor)
+
+    def _do(self, step: Callable[..., None], *arguments: Any) -> None:
+        try:
+            step(*arguments)
+        except Exception:  # the border of this thread: without it nothing would be monitored any more, silently
+            log.exception("PVAccess subscriptions could not be changed")
 
     def _change(self, add: Sequence[tuple[int, str]], remove: Sequence[int]) -> None:
         for slot in remove:
             self._remove(slot)
         for slot, name in add:
             present = self._monitors.get(slot)
-            if present is None or present.name != name:
+            if self._running and (present is None or present.name != name):
                 self._remove(slot)
                 self._subscribe(PvaMonitor(slot, name))
 
@@ -190,21 +196,24 @@ class PvAccess:
         monitor = self._monitors.pop(slot, None)
         if monitor is not None:
             self._by_name.pop(monitor.name, None)
-            monitor.subscription.close()
+            _end(monitor)
             self._forgotten.append(slot)
 
     def _renew(self, slots: Sequence[int]) -> None:
         for slot in slots:
             monitor = self._monitors.get(slot)
             if monitor is not None:
-                monitor.subscription.close()
+                _end(monitor)
                 self._subscribe(PvaMonitor(slot, monitor.name))
 
     def _subscribe(self, monitor: PvaMonitor) -> None:
         self._monitors[monitor.slot] = self._by_name[monitor.name] = monitor
-        monitor.subscription = self._opened().monitor(
-            monitor.name, lambda: self._dirty.__setitem__(monitor.slot, monitor)
-        )
+        try:
+            monitor.subscription = self._opened().monitor(
+                monitor.name, lambda: self._dirty.__setitem__(monitor.slot, monitor)
+            )
+        except (Unavailable, RuntimeError, ValueError, OSError) as exc:  # one name must not keep the others waiting
+            log.warning("pva://%s cannot be monitored: %s", monitor.name, exc)
 
     # draining
 
@@ -267,6 +276,11 @@ class PvAccess:
         if stored is not None:
             self._live.put_objects([monitor.slot], [stored])
         self._live.put_rows(slots, rows, np.full(1, CONNECTED if monitor.connected else 0, np.uint8))
+
+
+def _end(monitor: PvaMonitor) -> None:
+    if monitor.subscription is not None:
+        monitor.subscription.close()
 
 
 def _bound(note: Callable[[str, Any], None], name: str) -> Callable[[Any], None]:

@@ -38,7 +38,15 @@ class PvaWrite:
         self._connect_deadlines: dict[int, float] = {}
 
     async def run(self, abort: asyncio.Event) -> list[PutOutcome]:
-        """Sends portion by portion; ends when each put has its outcome."""
+        """Sends portion by portion; ends when each put has its outcome. Cancelled, it gives up those under way."""
+        try:
+            await self._run(abort)
+        finally:
+            for operation in self._operations.values():
+                operation.close()
+        return [self._outcomes[number] for number in range(len(self._puts))]
+
+    async def _run(self, abort: asyncio.Event) -> None:
         unsent = list(range(len(self._puts) - 1, -1, -1))
         abort_deadline: float | None = None
         while unsent or self._operations:
@@ -51,7 +59,6 @@ class PvaWrite:
             await asyncio.sleep(0 if unsent else STEP_S)
             self._look_at_the_clock(abort_deadline)
             self._progress(len(self._outcomes))
-        return [self._outcomes[number] for number in range(len(self._puts))]
 
     def _send(self, number: int) -> None:
         self._connect_deadlines[number] = time.monotonic() + self._timeout_s

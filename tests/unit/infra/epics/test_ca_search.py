@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.src.core.errors import Unavailable
 from backend.src.infra.epics.ca_channels import Channel
 from backend.src.infra.epics.ca_search import (
     DO_NOT_REPLY,
@@ -15,6 +16,7 @@ from backend.src.infra.epics.ca_search import (
     HEADER,
     SEARCH,
     VERSION,
+    ChannelSearch,
     _answered,
     _frames,
     search_addresses,
@@ -64,3 +66,17 @@ def test_addresses_are_those_of_libca(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPICS_CA_SERVER_PORT", "5999")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         assert sorted(search_addresses(probe.fileno())) == [("127.0.0.1", 5999), ("127.0.0.2", 5070)]
+
+
+def test_a_search_that_fails_leaves_its_channels_to_libca() -> None:
+    """Such as for want of a socket: a channel that is never opened is never found."""
+    opened: list[Channel] = []
+    channels = [Channel("A"), Channel("B")]
+    ChannelSearch(channels, opened.append).fail(OSError("too many open files"))
+    assert opened == channels
+
+
+def test_at_a_shutdown_nothing_more_is_opened() -> None:
+    opened: list[Channel] = []
+    ChannelSearch([Channel("A")], opened.append).fail(Unavailable("Channel Access is shutting down"))
+    assert opened == []

@@ -1,0 +1,86 @@
+"""What PVAccess does when a subscription cannot be made, and when a write is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from backend.src.config.settings import EpicsSettings
+from backend.src.infra.epics import Protocol, Put, PvAddress
+from backend.src.infra.epics.frame import ValueType
+from backend.src.infra.epics.pva import PvAccess
+from backend.src.infra.epics.pva_write import PvaWrite
+
+
+class Closable:
+    """A subscription, or a put under way."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Network:
+    """A p4p context in which one name is refused."""
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[str, Closable] = {}
+        self.puts: list[Closable] = []
+        self.asked = threading.Event()
+
+    def monitor(self, name: str, handler: Callable[[], None]) -> Closable:
+        if name == "REFUSED":
+            raise RuntimeError("no such thing")
+        if name == "LAST":
+            self.asked.set()
+        return self.subscriptions.setdefault(name, Closable())
+
+    def put(self, name: str, done: Any, **options: Any) -> Closable:
+        self.puts.append(Closable())
+        return self.puts[-1]
+
+    def close(self) -> None:
+        self.asked.clear()
+
+
+@pytest.fixture
+def network() -> Network:
+    return Network()
+
+
+@pytest.fixture
+def access(network: Network) -> PvAccess:
+    made = PvAccess(EpicsSettings())
+    made._context = network
+    return made
+
+
+def test_a_name_that_is_refused_keeps_no_other_waiting(access: PvAccess, network: Network) -> None:
+    access.start()
+    access.monitor([(1, "REFUSED"), (2, "GOOD")], [])
+    access.monitor([], [1])
+    access.resubscribe([1, 2])
+    access.monitor([(3, "LAST")], [])
+    assert network.asked.wait(5)
+    access.stop()
+    assert set(network.subscriptions) == {"GOOD", "LAST"}
+    assert all(subscription.closed for subscription in network.subscriptions.values())
+
+
+async def test_a_cancelled_write_gives_up_what_is_under_way(access: PvAccess, network: Network) -> None:
+    access._running = True
+    puts = [Put(PvAddress(Protocol.PVA, f"X{number}"), 1.0, ValueType.DOUBLE) for number in range(3)]
+    write = PvaWrite(access, puts, 60.0, wait=True, progress=lambda done: None)
+    running = asyncio.ensure_future(write.run(asyncio.Event()))
+    while len(network.puts) < 3:
+        await asyncio.sleep(0.001)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert all(put.closed for put in network.puts)
