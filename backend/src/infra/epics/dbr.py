@@ -73,6 +73,15 @@ def text(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
+def metadata_text(raw: bytes) -> str:
+    """Units or a label; what is not UTF-8 is an old database's Latin-1, such as \\xb0C. For values see `text`."""
+    content = raw.split(b"\0", 1)[0]
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
 def arrived(buffer: Rows) -> npt.NDArray[np.bool_]:
     """bool[n]: which entries of a buffer filled with NEVER were written since."""
     return np.asarray(buffer["severity"] != 0xFFFF)
@@ -140,7 +149,7 @@ def meta_rows(native: int, control: Rows, interned: Interned) -> Rows:
 
 def _units(units: npt.NDArray[Any], interned: Interned) -> npt.NDArray[np.int32]:
     distinct, inverse = np.unique(units, return_inverse=True)
-    return np.array([interned.unit(text(raw)) for raw in distinct.tolist()], np.int32)[inverse]
+    return np.array([interned.unit(metadata_text(raw)) for raw in distinct.tolist()], np.int32)[inverse]
 
 
 def _choices(control: Rows, interned: Interned) -> npt.NDArray[np.int32]:
@@ -150,7 +159,7 @@ def _choices(control: Rows, interned: Interned) -> npt.NDArray[np.int32]:
     for states, labels in packed:
         key = (states, *labels[:states])
         if key not in known:
-            known[key] = interned.choice(tuple(text(raw) for raw in labels[:states]))
+            known[key] = interned.choice(tuple(metadata_text(raw) for raw in labels[:states]))
         found.append(known[key])
     return np.array(found, np.int32)
 
@@ -158,5 +167,5 @@ def _choices(control: Rows, interned: Interned) -> npt.NDArray[np.int32]:
 __all__ = [
     "CHAR", "CONTROL_LAYOUTS", "CTRL", "DOUBLE", "ELEMENTS", "ENUM", "FLOAT", "LONG", "META", "NATIVE_TYPES", "NEVER",
     "SHORT", "STRING", "STRING_BYTES", "TIME", "TIME_LAYOUTS", "VALUE_TYPES", "array_row", "arrived", "fill_stamps",
-    "meta_rows", "scalar_rows", "text", "time_size",
+    "meta_rows", "metadata_text", "scalar_rows", "text", "time_size",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ _ODD = (LookupError, ValueError, TypeError, AttributeError, ArithmeticError)
 class PvaMonitor:
     """One monitored slot. `subscription` is None until the worker has made it."""
 
-    __slots__ = ("connected", "known", "name", "since", "slot", "subscription")
+    __slots__ = ("connected", "known", "name", "odd", "since", "slot", "subscription")
 
     def __init__(self, slot: int, name: str) -> None:
         self.slot = slot
@@ -47,6 +47,7 @@ class PvaMonitor:
         self.subscription: Any = None
         self.connected = False
         self.known = False  # its metadata
+        self.odd = False  # it sent what cannot be read
         self.since = time.monotonic()  # of its last change of connection
 
 
@@ -237,7 +238,9 @@ class PvAccess:
         try:
             self._drain_one(monitor)
         except _ODD as exc:  # a structure that nobody foresaw must not keep the others from being drained
-            log.warning("pva://%s sent what cannot be read: %r", monitor.name, exc)
+            # once: it may send many a second, for months
+            log.log(logging.DEBUG if monitor.odd else logging.WARNING, "pva://%s cannot be read: %r", monitor.name, exc)
+            monitor.odd = True
 
     def _drain_one(self, monitor: PvaMonitor) -> None:
         if monitor.subscription is None:  # being made this moment
@@ -292,7 +295,7 @@ def _fill(frame: Frame, row: int, answer: Any, *, long_string: bool) -> None:
     try:
         stored = fill_row(answer, one[0], long_string=long_string)
         fill_meta(answer, frame.meta[row], frame.interned)
-    except Unsupported:
+    except _ODD:  # one structure that nobody foresaw must not spoil the reading of the others
         one[:] = empty_rows(1)
         return
     if stored is not None:

@@ -88,7 +88,7 @@ def _fill_array(code: str, content: Any, row: Any, *, long_string: bool) -> PvVa
 def _fill_stamps(value: Any, row: Any) -> None:
     if value.get("alarm") is not None:
         row["severity"] = min(int(value["alarm.severity"]), 3)
-        row["status"] = _status(int(value["alarm.status"]), str(value["alarm.message"]))
+        row["status"] = _status(int(value["alarm.status"]), _text(value, "alarm.message"))
     if value.get("timeStamp") is not None:
         seconds, nanoseconds = int(value["timeStamp.secondsPastEpoch"]), int(value["timeStamp.nanoseconds"])
         known = seconds not in (0, EPICS_EPOCH_S) or nanoseconds
@@ -105,13 +105,29 @@ def _status(status: int, message: str) -> int:
 def fill_meta(value: Any, meta: Any, interned: Interned) -> None:
     """Fills one META."""
     if code_of(value) == "enum":
-        meta["choices"] = interned.choice(tuple(value["value.choices"]))
+        meta["choices"] = interned.choice(_choices(value))
         return
     meta["limits"] = [_number(value, name) for name in _LIMIT_FIELDS]
-    meta["units"] = interned.unit(str(value.get("display.units") or ""))
+    meta["units"] = interned.unit(_text(value, "display.units"))
     precision = value.get("display.precision")
     if code_of(value).removeprefix("a") in ("f", "d") and precision is not None:
         meta["precision"] = int(precision)
+
+
+def _text(value: Any, name: str) -> str:
+    """Text beside the value; what is not UTF-8 is an old database's Latin-1, such as \\xb0C."""
+    try:
+        return str(value.get(name) or "")
+    except UnicodeDecodeError as error:
+        return error.object.decode("latin-1")
+
+
+def _choices(value: Any) -> tuple[str, ...]:
+    """The labels of an enum, none when one of them is not UTF-8: p4p gives all or nothing."""
+    try:
+        return tuple(value["value.choices"])
+    except UnicodeDecodeError:
+        return ()
 
 
 def _number(value: Any, name: str) -> float:
@@ -131,7 +147,7 @@ def assign(target: Any, value: PvValue) -> None:
 
 
 def _enum_index(target: Any, value: PvValue) -> int:
-    choices = list(target["value.choices"])
+    choices = _choices(target)
     if isinstance(value, str):
         if value not in choices:
             raise Unfit(f"{value!r:.60} is none of {', '.join(choices)}")

@@ -116,3 +116,15 @@ def test_choices_are_as_many_as_the_server_says() -> None:
     meta = dbr.meta_rows(dbr.ENUM, control, interned)
     assert [interned.choices[at] for at in meta["choices"]] == [("Off", "On"), ()]
     assert np.isnan(meta["limits"]).all()
+
+
+def test_metadata_of_old_databases_is_latin_1() -> None:
+    """As archives keep it: the labels of now must be those that were saved."""
+    control = np.zeros(2, dbr.CONTROL_LAYOUTS[dbr.DOUBLE])
+    control["units"] = [b"\xb0C", "°C".encode()]
+    interned = Interned()
+    meta = dbr.meta_rows(dbr.DOUBLE, control, interned)
+    assert [interned.units[at] for at in meta["units"]] == ["°C", "°C"]
+    states = np.zeros(1, dbr.CONTROL_LAYOUTS[dbr.ENUM])
+    states["labels"][:, :2], states["states"] = [b"zu", b"ge\xf6ffnet"], 2
+    assert interned.choices[int(dbr.meta_rows(dbr.ENUM, states, interned)["choices"][0])] == ("zu", "geöffnet")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from p4p import Value
+from p4p.nt import NTScalar
 
 from backend.src.config.settings import EpicsSettings
 from backend.src.infra.epics import Protocol, Put, PvAddress
@@ -41,6 +43,10 @@ class Network:
             self.asked.set()
         return self.subscriptions.setdefault(name, Closable())
 
+    def get(self, name: str, done: Callable[[Any], None]) -> Closable:
+        done(object() if name == "ODD" else Value(NTScalar("d").type, {"value": 2.5}))
+        return Closable()
+
     def put(self, name: str, done: Any, **options: Any) -> Closable:
         self.puts.append(Closable())
         return self.puts[-1]
@@ -71,6 +77,13 @@ def test_a_name_that_is_refused_keeps_no_other_waiting(access: PvAccess, network
     access.stop()
     assert set(network.subscriptions) == {"GOOD", "LAST"}
     assert all(subscription.closed for subscription in network.subscriptions.values())
+
+
+async def test_an_answer_that_nobody_understands_spoils_no_other(access: PvAccess) -> None:
+    access.start()
+    frame = await access.read(["ODD", "GOOD"], 1.0)
+    access.stop()
+    assert (frame.value(0), frame.value(1)) == (None, 2.5)
 
 
 async def test_a_cancelled_write_gives_up_what_is_under_way(access: PvAccess, network: Network) -> None:

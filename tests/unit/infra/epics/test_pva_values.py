@@ -123,3 +123,21 @@ def test_limits_that_are_not_there_are_nan() -> None:
 def test_other_structures_are_refused(kind: Type) -> None:
     with pytest.raises(Unsupported):
         read(Value(kind))
+
+
+def test_text_beside_the_value_may_be_latin_1() -> None:
+    value = Value(NTScalar("d", display=True).type, {"value": 1.5, "display": {"units": b"\xb0C"}})
+    value["alarm"] = {"severity": 1, "status": 1, "message": b"zu hei\xdf"}
+    meta, interned = empty_meta(1), Interned()
+    fill_meta(value, meta[0], interned)
+    assert interned.units[int(meta["units"][0])] == "°C"
+    assert read(value)[0] == 1.5
+
+
+def test_an_enum_with_unreadable_labels_has_none() -> None:
+    value = Value(NTEnum().type, {"value": {"index": 1, "choices": [b"zu", b"ge\xf6ffnet"]}})
+    meta, interned = empty_meta(1), Interned()
+    fill_meta(value, meta[0], interned)
+    assert interned.choices[int(meta["choices"][0])] == ()
+    assign(value, 0)
+    assert read(value)[0] == 0
