@@ -17,7 +17,7 @@ fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "$python is older than 3.11" "name a newer one: PYTHON=python3.12 make ..."
 
 version=$("$python" -c 'import platform; print(platform.python_version())')
-stamp="$version $(cat requirements*.txt | sha256sum | cut -d ' ' -f 1)"
+stamp="$version $(cat requirements*.txt constraints.txt | sha256sum | cut -d ' ' -f 1)"
 [ "$(cat ".venv/installed.$requirements" 2>/dev/null)" = "$stamp" ] && exit 0
 
 if [ "$(.venv/bin/python -c 'import platform; print(platform.python_version())' 2>/dev/null)" != "$version" ]; then
