@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
+import aioca
 import numpy as np
 import pytest
 
-from backend.src.infra.epics import Epics, Protocol, PvAddress, ReadFailed, Reading
+from backend.src.infra.epics import Epics, Protocol, PvAddress, ReadFailed, Reading, single
 from backend.src.infra.epics.frame import LIMITS, Flag, Frame, ValueType
 from tests.servers.pva_server import ARRAYS, CHOICES, SCALARS, PvaServer
 from tests.servers.records import ENUM_LABELS, FIELDS, LONG_TEXT, UTF8_TEXT
@@ -250,3 +252,16 @@ async def test_one_absent_pv_in_a_hundred_does_not_slow_the_others(epics: Epics)
         assert time.monotonic() - started < 5.0
         assert frame.connected.tolist() == [bool(number % 100) for number in range(20_000)]
         assert [frame.value(row) for row in range(1, 100)] == list(range(1, 100))
+
+
+async def test_single_readings_leave_no_endless_number_of_channels(
+    epics: Epics, types_ioc: SoftIoc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Absent ones would be searched for until the process ends."""
+    monkeypatch.setattr(single, "MOST_CHANNELS", 3)
+    names = [PvAddress(Protocol.CA, f"NOBODY:{number}") for number in range(3)]
+    await asyncio.gather(*(epics.read_one(name, timeout_s=0.1) for name in names))
+    assert len(aioca.get_channel_infos()) == 3
+    reading = await epics.read_one(PvAddress(Protocol.CA, types_ioc.pv("LONG")), timeout_s=3.0)
+    assert isinstance(reading, Reading) and reading.value == -123456
+    assert aioca.get_channel_infos() == []

@@ -26,7 +26,7 @@ from backend.src.infra.epics.outcomes import Changes, Put, PutOutcome, ReadFaile
 from backend.src.infra.epics.progress import SharedProgress, until_abort
 from backend.src.infra.epics.pva import PvAccess
 from backend.src.infra.epics.pva_write import PvaWrite
-from backend.src.infra.epics.single import forget_channels, holds_undecodable, read_ca, reading_of
+from backend.src.infra.epics.single import SingleReads, holds_undecodable, reading_of
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Epics(metaclass=FinalSingleton):
         self._ca = ChannelAccess()
         self._ingest: Ingest = CtypesIngest(self._ca)
         self._pva = PvAccess(settings)
+        self._single = SingleReads()
 
     async def start(self) -> None:
         """Opens both protocols. Raises StartFailed."""
@@ -53,7 +54,7 @@ class Epics(metaclass=FinalSingleton):
     async def stop(self) -> None:
         """Closes every channel; harmless when never started."""
         if self._ca.running:
-            forget_channels()
+            self._single.close()
         in_time, _ = await asyncio.gather(
             asyncio.to_thread(self._ca.stop, STOP_TIMEOUT_S), asyncio.to_thread(self._pva.stop)
         )
@@ -135,7 +136,7 @@ class Epics(metaclass=FinalSingleton):
     async def read_one(self, address: PvAddress, *, timeout_s: float) -> Reading | ReadFailed:
         """One PV, read directly and independently of the monitors."""
         if address.protocol is Protocol.CA:
-            reading = await read_ca(address, timeout_s)
+            reading = await self._single.read(address, timeout_s)
             if not holds_undecodable(reading):
                 return reading
         return reading_of(address, await self.read([address], timeout_s=timeout_s))

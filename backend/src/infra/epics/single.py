@@ -18,11 +18,35 @@ from backend.src.infra.epics.ca_thread import install_handlers
 from backend.src.infra.epics.frame import Flag, Frame, PvValue, ValueType
 from backend.src.infra.epics.outcomes import ReadFailed, Reading
 
+MOST_CHANNELS = 500
 UNDECODABLE = "\ufffd"  # what aioca makes of bytes that are not UTF-8
 
 
-async def read_ca(address: PvAddress, timeout_s: float) -> Reading | ReadFailed:
-    """One get of the value and one of the metadata."""
+class SingleReads:
+    """Reads through aioca, and closes what it keeps open: a channel for each name ever read, be it there or not."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._under_way = 0
+
+    async def read(self, address: PvAddress, timeout_s: float) -> Reading | ReadFailed:
+        """One get of the value and one of the metadata."""
+        self._names.add(address.name)
+        self._under_way += 1
+        try:
+            return await _read(address, timeout_s)
+        finally:
+            self._under_way -= 1
+            if not self._under_way and len(self._names) > MOST_CHANNELS:  # a read under way would fail
+                self.close()
+
+    def close(self) -> None:
+        """Closes every channel."""
+        aioca.purge_channel_caches()
+        self._names.clear()
+
+
+async def _read(address: PvAddress, timeout_s: float) -> Reading | ReadFailed:
     long_string = address.name.endswith("$")
     kind = aioca.DBR_CHAR_STR if long_string else None
     value, control = await asyncio.gather(
@@ -88,8 +112,3 @@ def reading_of(address: PvAddress, frame: Frame) -> Reading | ReadFailed:
         None if precision < 0 else precision,
         frame.choices(0),
     )
-
-
-def forget_channels() -> None:
-    """Closes the channels that aioca keeps open for each name ever read."""
-    aioca.purge_channel_caches()
