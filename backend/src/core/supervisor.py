@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 
-from backend.src.core.errors import Conflict
+from backend.src.core.errors import Conflict, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Supervisor:
         self._crashes: dict[str, int] = {}
 
     def start_loop(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Runs `run` for ever: a crash is logged with its traceback and followed by another start."""
+        """Runs `run` for ever: a crash is logged and followed by another start."""
         self._own(name, lambda: self._keep_running(name, run))
 
     def start_task(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -39,8 +39,8 @@ class Supervisor:
     async def _run_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
-        except Exception:  # noqa: BLE001 - the background border
-            self._note_crash(name)
+        except Exception as error:  # noqa: BLE001 - the background border
+            self._note_crash(name, error)
 
     async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         delay_s = FIRST_DELAY_S
@@ -49,16 +49,19 @@ class Supervisor:
             try:
                 await run()
                 return
-            except Exception:  # noqa: BLE001 - the background border
-                self._note_crash(name)
+            except Exception as error:  # noqa: BLE001 - the background border
+                self._note_crash(name, error)
             if asyncio.get_running_loop().time() - started > LONGEST_DELAY_S:
                 delay_s = FIRST_DELAY_S
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, LONGEST_DELAY_S)
 
-    def _note_crash(self, name: str) -> None:
+    def _note_crash(self, name: str, error: Exception) -> None:
         self._crashes[name] = self._crashes.get(name, 0) + 1
-        log.exception("background task %s failed", name)
+        if isinstance(error, Unavailable):  # it names its cause; a night without a database needs no tracebacks
+            log.error("background task %s failed: %s", name, error)
+        else:
+            log.exception("background task %s failed", name)
 
     def running(self) -> tuple[str, ...]:
         """The names of the tasks alive, sorted."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,9 +11,6 @@ HEADER = b"x-request-id"
 SCOPE_KEY = "larder.request_id"
 # what is echoed lands in logs and headers: no spaces, no control characters, no end of line
 _harmless = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
-
-current_request_id: ContextVar[str] = ContextVar("current_request_id", default="-")
-"""For log records."""
 
 ANSWERS = frozenset({"http.response.start", "websocket.accept"})
 
@@ -36,7 +32,6 @@ class RequestIds:
             return
         request_id = _given(scope) or secrets.token_hex(8)
         scope[SCOPE_KEY] = request_id
-        current_request_id.set(request_id)
         header = (HEADER, request_id.encode("ascii"))
 
         async def send_with_id(message: Message) -> None:

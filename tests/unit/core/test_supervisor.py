@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from backend.src.core import supervisor as module
-from backend.src.core.errors import Conflict
+from backend.src.core.errors import Conflict, Unavailable
 from backend.src.core.supervisor import Supervisor
 
 
@@ -35,6 +35,17 @@ async def test_a_loop_that_crashes_is_started_again_and_counted(
     assert "background task pump failed" in caplog.text and "boom" in caplog.text
     await supervisor.stop()
     assert supervisor.running() == ()
+
+
+async def test_a_server_that_is_away_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        raise Unavailable("the database at db:3306 is away")
+
+    supervisor = Supervisor()
+    supervisor.start_task("note", work)
+    await until(lambda: supervisor.running() == ())
+    assert "background task note failed: the database at db:3306 is away" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_loop_that_returns_has_ended() -> None:

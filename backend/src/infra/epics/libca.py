@@ -8,7 +8,7 @@ only looks something up keeps it: giving it up 40,000 times beside a busy thread
 from __future__ import annotations
 
 import ctypes
-from ctypes import c_char_p, c_double, c_int, c_long, c_short, c_size_t, c_uint, c_ulong, c_void_p
+from ctypes import c_char_p, c_int, c_long, c_short, c_size_t, c_uint, c_ulong, c_void_p
 from typing import Any
 
 from epicscorelibs import path
@@ -17,8 +17,6 @@ library = ctypes.CDLL(path.get_lib("ca"), ctypes.RTLD_GLOBAL)
 _quick_library = ctypes.PyDLL(path.get_lib("ca"))
 
 ECA_NORMAL = 1
-ECA_TIMEOUT = 80
-ECA_BADCOUNT = 176
 ECA_DISCONN = 192
 ECA_NORDACCESS = 368
 ECA_NOWTACCESS = 376
@@ -27,7 +25,6 @@ CA_OP_CONN_UP = 6
 DBE_VALUE = 1
 DBE_ALARM = 4
 PREEMPTIVE = 1
-HIGHEST_DYNAMIC_PRIORITY = 99
 
 
 class EventArguments(ctypes.Structure):
@@ -90,7 +87,6 @@ replace_printf_handler = _function("ca_replace_printf_handler", c_int, PrintHand
 repeater_thread = _function("caRepeaterThread", None, c_void_p)
 configure_address_list = _function("configureChannelAccessAddressList", None, c_void_p, c_int, ctypes.c_ushort)
 flush_io = _function("ca_flush_io", c_int)
-pend_event = _function("ca_pend_event", c_int, c_double)
 
 create_channel = _quick(
     "ca_create_channel", c_int, c_char_p, ConnectionHandler, c_void_p, c_uint, ctypes.POINTER(c_size_t)
