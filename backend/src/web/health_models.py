@@ -8,7 +8,7 @@ from pydantic import BaseModel, StringConstraints
 
 from backend.src.services.health import Dependency, Readiness, Summary
 from backend.src.services.live import Heartbeat
-from backend.src.services.monitoring import Audit, CircuitReport, CircuitState, MonitorStatus, Watchdog
+from backend.src.services.monitoring import Audit, CircuitReport, CircuitState, MonitorStatus, State, Watchdog
 
 NS = 1e9
 
@@ -206,8 +206,10 @@ def circuits_answer(reports: list[CircuitReport]) -> CircuitsAnswer:
 
 
 def monitor_answer(beat: Heartbeat, status: MonitorStatus | None) -> MonitorAnswer:
-    """The monitor that leads; status: what is known of it."""
+    """The monitor that leads; status: that of this process, which tells nothing of the leader while it stands by."""
     known = beat.beat_ns != 0
+    if status is not None and status.state is State.STANDBY:
+        status = None
     return MonitorAnswer(
         status="healthy" if beat.alive else "stale" if known else "unknown",
         message=_monitor_message(beat),

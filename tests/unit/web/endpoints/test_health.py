@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from backend.src.services.monitoring import Leadership
 from tests.unit.services.readings import lost
 from tests.unit.web.served import Bench
 
@@ -92,6 +93,12 @@ async def test_monitor_status(bench: Bench) -> None:
         "leading",
         3,
     )
+
+
+async def test_who_stands_by_does_not_pass_itself_off_as_the_leader(bench: Bench) -> None:
+    bench.monitor._leadership = Leadership(None, bench.clock, ttl_s=5.0, instance="another", may_lead=False)
+    status = (await bench.ask("GET", "/v1/health/monitor/status")).json()
+    assert (status["status"], status["leader"], status["watched_pvs"]) == ("healthy", None, None)
 
 
 async def test_metrics(bench: Bench) -> None:
