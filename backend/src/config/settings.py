@@ -125,7 +125,7 @@ class BucketSettings:
 
 @dataclass(frozen=True, slots=True)
 class MailSettings:
-    """The sender of mail; empty host means that no mail is sent."""
+    """The sender of mail. Reserved: this version sends none, and reads none of these."""
 
     host: str = option("", "SMTP host; empty means no mail", env="SENDER_HOST")
     port: int = option(465, "SMTP port", env="SENDER_PORT")
@@ -135,7 +135,7 @@ class MailSettings:
 
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
-    """The first administrator."""
+    """The first administrator. Reserved: this version knows API keys alone, and reads none of these."""
 
     admin_email: str = option("", "address of the first administrator", env="ADMIN_EMAIL")
     admin_password: Secret = option(Secret(""), "password of the first administrator", env="ADMIN_PASSWORD")
@@ -144,7 +144,7 @@ class AccountSettings:
 
 @dataclass(frozen=True, slots=True)
 class DocsSettings:
-    """The pages that show the API."""
+    """The pages that show the API. Reserved: this version serves /openapi.json alone, and reads none of these."""
 
     oauth2_client_id: str = option("larder-docs", "client id that the pages use to log in", env="DOCS_OAUTH2_CLIENT_ID")
     oauth2_client_secret: Secret = option(Secret(""), "client secret of the pages", env="DOCS_OAUTH2_CLIENT_SECRET")

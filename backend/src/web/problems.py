@@ -64,7 +64,8 @@ def render_error(request: Request, error: tree.LarderError) -> Response:
     """Any LarderError."""
     shape = shape_of(type(error))
     if shape.status >= HttpCodes.INTERNAL_SERVER_ERROR:
-        log.warning("%s %s: %s", request.method, request.url.path, error.message)
+        told = (request.method, request.url.path, error.message, request_id_of(request.scope))
+        log.warning("%s %s: %s (request %s)", *told)
     found: tuple[tree.FieldError, ...] = getattr(error, "errors", ())  # Invalid, and conflicts that name many things
     return Boilerplates.problem(
         shape.status,
