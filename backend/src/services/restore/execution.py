@@ -119,9 +119,9 @@ def _puts(writes: Writes, options: RestoreOptions) -> list[Put]:
 
 
 def _worth_a_look(outcomes: Sequence[PutOutcome]) -> Ints:
-    """All but those that were surely not written, or that are not there to be read."""
-    unsent = (PutResult.DISCONNECTED, PutResult.NO_ACCESS)
-    return np.array([row for row, outcome in enumerate(outcomes) if outcome.result not in unsent], np.int64)
+    """All but those that were surely not written: a put may take effect although its connection is lost meanwhile."""
+    sent = (row for row, outcome in enumerate(outcomes) if outcome.result is not PutResult.NO_ACCESS)
+    return np.fromiter(sent, np.int64)
 
 
 def _as_wanted(writes: Writes, rows: Ints, found: Frame) -> Mask:

@@ -344,6 +344,16 @@ async def test_disconnected_refused_and_late_pvs_each_have_their_outcome(site: S
     assert job.message == "1 restored, 1 timed_out, 1 skipped (1 disconnected)"
 
 
+async def test_a_put_whose_connection_was_lost_is_looked_at(site: Site) -> None:
+    """It may have taken effect: the outcome shows what is there afterwards."""
+    snapshot_id = await saved(site)
+    site.move(A=10.0)
+    site.machine.refusals["ca://A"] = PutResult.DISCONNECTED
+    _, outcomes = await site.restore(snapshot_id)
+    assert results(outcomes)["A"] == "disconnected"
+    assert outcomes.after.value(0) == 10.0
+
+
 async def test_a_value_that_the_machine_changes_is_not_verified(site: Site) -> None:
     snapshot_id = await saved(site)
     site.move(A=10.0)
