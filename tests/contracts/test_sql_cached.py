@@ -126,6 +126,19 @@ async def test_what_is_too_large_is_not_kept(house: House, monkeypatch: pytest.M
     assert house.asked == 2
 
 
+async def test_what_is_not_there_is_not_kept(house: House) -> None:
+    """Made-up tokens and ids, without end, must not fill the cache."""
+    asked = []
+
+    def absent(connection: Connection) -> None:
+        asked.append(connection.scalar(select(versions.c.value).where(versions.c.name == "nobody")))
+
+    for _ in range(2):
+        assert await house.sql.cached(CacheKind.AUTHENTICATION, "made-up", ("versions",), absent) is None
+    assert asked == [None, None]
+    assert await house.redis.get("row:authentication:made-up") is None
+
+
 async def test_another_process_on_the_same_file_is_seen_after_the_lease(tmp_path: Path) -> None:
     """A command beside an embedded server: each has a cache of its own."""
     server, command = (House(SqlSettings(), tmp_path, CacheSettings()) for _ in range(2))

@@ -51,6 +51,7 @@ LEASE_S = 0.25  # how long a process may go without asking the database for the 
 MARGIN_S = 0.05  # for clocks that tick at different rates
 LARGEST_BYTES = 4_194_304  # a larger value is not kept: it would cost more than it saves
 LONGEST_KEY = 128
+ABSENT = encode(None)  # not kept: whoever asks for what is not there, without end, must not fill the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,8 @@ class WriteThrough:
         )
         self._note(generations, asked_at)
         floors = {table: generations.get(table, 0) for table in query.tables if table not in look.floors}
+        if body == ABSENT:
+            return body
         try:
             await self._cache.keep(self._values(look.server, generations, [(query, body)]), floors)
         except Unavailable:
@@ -179,7 +182,7 @@ class WriteThrough:
                 self._ttl_s[query.kind],
             )
             for query, body in rows
-            if len(body) <= LARGEST_BYTES
+            if body != ABSENT and len(body) <= LARGEST_BYTES
         }
 
 
