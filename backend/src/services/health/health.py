@@ -83,9 +83,22 @@ class Health:
         self._catalog = catalog
         self._clock = clock
         self._needed = needed
+        self._one_look = asyncio.Lock()
+        self._begun = 0  # looks
+        self._last: tuple[int, Readiness] | None = None  # the number of a look, and what it found
 
     async def readiness(self) -> Readiness:
-        """Pings everything at once."""
+        """Pings everything at once. However many ask, and anybody may, one look is under way at a time."""
+        before = self._begun
+        async with self._one_look:
+            if self._last is not None and self._last[0] > before:  # it began, and ended, while this was waiting
+                return self._last[1]
+            self._begun = number = self._begun + 1
+            found = await self._look()
+            self._last = number, found
+            return found
+
+    async def _look(self) -> Readiness:
         pings = [self._ping(name, service) for name, service in self._dependencies.items()]
         found = tuple(await asyncio.gather(*pings))
         away = [one for one in found if not one.up]
