@@ -73,9 +73,8 @@ class PVMonitor:
         self._last_drain_s = self._longest_drain_s = 0.0
 
     async def start(self) -> None:
-        """Starts watching; the first look at the catalogue is over when it returns."""
+        """Starts watching. A large catalogue takes a second to read: requests need not wait for that."""
         await self._leadership.check_once()
-        await self._follow_if_possible()
         self._supervisor.start_loop(LEAD, self._lead)
         self._supervisor.start_loop(FOLLOW, self._follow)
         self._supervisor.start_loop(DRAIN, self._drain)
@@ -120,8 +119,8 @@ class PVMonitor:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.follow_interval_s)
             await self._follow_if_possible()
+            await asyncio.sleep(self._settings.follow_interval_s)
 
     async def _follow_if_possible(self) -> None:
         try:

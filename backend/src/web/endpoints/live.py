@@ -102,7 +102,7 @@ class LiveEndpoint:
     async def test_epics(self, pv: PvText) -> DirectReading:
         """Reads a PV past the live table, whether the catalogue knows it or not."""
         address = PvAddress.parse(pv, self._protocol)
-        environment = {name: str(getattr(self._settings, key)) for name, key in ENVIRONMENT.items()}
+        environment = {name: _shown(getattr(self._settings, key)) for name, key in ENVIRONMENT.items()}
         try:
             reading = await self._direct.read(address)
         except CircuitOpen as refusal:
@@ -156,3 +156,10 @@ def _header(names: list[str]) -> str:
     """Names as a header may carry them: percent-encoded; cut with an ellipsis, the count being beside it."""
     text = ",".join(quote(name, safe=":/{}$.<>-_[]") for name in names)
     return text if len(text) <= LONGEST_HEADER else f"{text[:LONGEST_HEADER].rpartition(',')[0]},..."
+
+
+def _shown(value: str | bool) -> str:
+    """As EPICS writes it: it knows YES and NO, not True and False."""
+    if isinstance(value, bool):
+        return "YES" if value else "NO"
+    return value
