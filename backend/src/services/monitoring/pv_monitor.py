@@ -69,6 +69,7 @@ class PVMonitor:
         self._clock = clock
         self._settings = settings
         self._watched: Slots = np.empty(0, np.int32)
+        self._knows_catalogue = False
         self._drains = 0
         self._last_drain_s = self._longest_drain_s = 0.0
 
@@ -156,6 +157,7 @@ class PVMonitor:
         self._live.track(np.setdiff1d(wanted, have, assume_unique=True))
         self._live.forget(np.setdiff1d(have, wanted, assume_unique=True))
         self._watch(wanted if self._leadership.watching else wanted[:0], inventory.address_of)
+        self._knows_catalogue = True
 
     def drain_once(self) -> int:
         """Takes over what changed; the number of channels. A monitor that does not lead takes nothing."""
@@ -163,7 +165,8 @@ class PVMonitor:
             return 0
         began = self._clock.monotonic()
         changed = self._live.apply(self._epics.drain())
-        self._live.beat()
+        if self._knows_catalogue:  # before, the table is no image of the machine yet
+            self._live.beat()
         self._drains += 1
         self._last_drain_s = self._clock.monotonic() - began
         self._longest_drain_s = max(self._longest_drain_s, self._last_drain_s)

@@ -121,3 +121,13 @@ async def test_the_values_of_a_lead_that_is_over_are_stale_at_once(bench: Bench)
     assert bench.live.fresh()
     await bench.monitor.lead_once()
     assert not bench.live.fresh()
+
+
+async def test_nothing_is_fresh_before_the_catalogue_was_read() -> None:
+    made = Bench()
+    await made.monitor.lead_once()
+    made.monitor.drain_once()
+    assert not made.live.fresh()
+    await made.monitor.follow_once()
+    made.monitor.drain_once()
+    assert made.live.fresh()
