@@ -6,7 +6,7 @@ form that reads back the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from backend.src.infra.epics.frame import Flag, Frame, ValueType
 from backend.src.web.epics_json import json_value
@@ -165,3 +165,19 @@ def answer_with(content: Mapping[str, Any], key: str, encoded: bytes) -> Respons
     head = orjson.dumps(content, option=OPTIONS)[:-1]
     body = b"".join((head, b"," if content else b"", orjson.dumps(key), b":", encoded, b"}"))
     return Response(body, media_type="application/json")
+
+
+def stream_with(content: Mapping[str, Any], key: str, blocks: AsyncIterable[bytes]) -> Response:
+    """The same from encoded arrays, sent one after the other: the client reads one while the next is made."""
+    head = orjson.dumps(content, option=OPTIONS)[:-1]
+    opening = b"".join((head, b"," if content else b"", orjson.dumps(key), b":["))
+    return StreamingResponse(_one_array(opening, blocks), media_type="application/json")
+
+
+async def _one_array(opening: bytes, blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    before = opening
+    async for block in blocks:
+        if len(block) > len(b"[]"):
+            yield b"".join((before, memoryview(block)[1:-1]))
+            before = b","
+    yield b"]}" if before == b"," else opening + b"]}"

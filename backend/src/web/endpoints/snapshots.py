@@ -6,6 +6,7 @@ Beside each other they are in snapshot_comparison.py, as files in snapshot_files
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated
 
@@ -28,7 +29,7 @@ from backend.src.services.snapshots import (
 from backend.src.services.snapshots.capture import Capture
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.boilerplates import Boilerplates
-from backend.src.web.column_json import answer_with
+from backend.src.web.column_json import stream_with
 from backend.src.web.inputs import BodyId, Label, Moment, Name, Offset, OpaqueId, PageSize, PvText, Token
 from backend.src.web.inputs import Query as QueryText
 from backend.src.web.large_json import orjson_response
@@ -57,6 +58,9 @@ UseCache = Annotated[bool, Query(description="from the live table; false reads e
 Async = Annotated[bool, Query(alias="async", description="answer at once with a job; false waits for the end")]
 Most = Annotated[int, Query(ge=0, le=MOST_PVS, description="PVs; 0 for none")]
 ContainsPv = Annotated[PvText | None, Query(alias="containsPv", description="an address, or a glob of one (* and ?)")]
+
+
+BLOCK = 5_000  # PVs encoded at once
 
 
 class SnapshotsEndpoint:
@@ -122,8 +126,13 @@ class SnapshotsEndpoint:
         """The values in name order, all of them unless limited."""
         contents = await self._snapshots.contents(id)
         part = await asyncio.to_thread(_part, contents.capture, offset, limit)
-        values = await asyncio.to_thread(pv_values_json, part, self._default)
-        return answer_with(summary_json(contents.snapshot), "pvValues", values)
+        return stream_with(summary_json(contents.snapshot), "pvValues", self._encoded(part))
+
+    async def _encoded(self, capture: Capture) -> AsyncIterator[bytes]:
+        """Block by block: all at once, 40,000 PVs would take some hundred megabytes on the way."""
+        for start in range(0, len(capture.pvs), BLOCK):
+            block = await asyncio.to_thread(_part, capture, start, BLOCK)
+            yield await asyncio.to_thread(pv_values_json, block, self._default)
 
     async def update(self, id: OpaqueId, body: ChangedSnapshot) -> Response:
         """Title, description, labels and the golden mark; the values never change."""

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import ValueType
 from backend.src.services.catalog import TagRef
+from backend.src.web.endpoints import snapshots as snapshots_endpoint
 from backend.src.web.snapshot_models import ComparisonAnswer, HistoryValue, SnapshotAnswer, SnapshotSummary
 from tests.unit.services.snapshots.captures import CREATED_NS, Channel, double
 from tests.unit.services.snapshots.stand import catalogue
@@ -332,3 +333,11 @@ async def test_names_of_the_other_protocol_keep_their_prefix(tmp_path: Path) -> 
         made = await office.take()
         got = await office.ask("GET", f"{LIST}/{made['id']}")
         assert got["pvValues"][0]["setpointName"] == str(PvAddress.parse("pva://A"))
+
+
+async def test_values_sent_in_blocks_are_one_list(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await office.take()
+    whole = await office.ask("GET", f"{LIST}/{made['id']}")
+    for size in (1, 2):
+        monkeypatch.setattr(snapshots_endpoint, "BLOCK", size)
+        assert await office.ask("GET", f"{LIST}/{made['id']}") == whole
