@@ -71,19 +71,6 @@ class Inventory:
         used: Slots = slots[slots != NO_SLOT]
         return used
 
-    def rows_with_slot(self, slot: int) -> list[int]:
-        """The rows that use a channel in any part."""
-        return self._rows_by_slot.get(slot, [])
-
-    @cached_property
-    def _rows_by_slot(self) -> dict[int, list[int]]:
-        rows: dict[int, list[int]] = {}
-        columns = (self.setpoint.tolist(), self.readback.tolist(), self.config.tolist())
-        for row, slots in enumerate(zip(*columns, strict=True)):
-            for slot in {*slots} - {NO_SLOT}:
-                rows.setdefault(slot, []).append(row)
-        return rows
-
     def address(self, slot: int) -> PvAddress | None:
         """The address at a slot of one of the columns, None for -1."""
         return None if slot == NO_SLOT else self.address_of[slot]

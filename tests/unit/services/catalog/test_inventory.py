@@ -7,7 +7,7 @@ import time
 import pytest
 
 from backend.src.core.errors import Invalid
-from backend.src.infra.epics.address import Protocol, PvAddress
+from backend.src.infra.epics.address import PvAddress
 from backend.src.services.catalog import Inventory, PvDraft, Selection, listing
 from tests.unit.services.catalog.inventories import Named, inventory_of
 
@@ -121,10 +121,7 @@ def test_a_nasty_pattern_takes_no_time() -> None:
     assert time.perf_counter() - started < 2
 
 
-def test_slots_know_their_rows(inventory: Inventory) -> None:
-    shared = inventory.slot_of[PvAddress(Protocol.CA, "SR:Q1:RB")]
-    assert [inventory.names[row] for row in inventory.rows_with_slot(shared)] == ["SR:Q1:SP", "sr:q1:sp"]
-    assert inventory.rows_with_slot(-1) == inventory.rows_with_slot(999) == []
+def test_the_slots_in_use_are_those_with_an_address(inventory: Inventory) -> None:
     assert inventory.used_slots.tolist() == sorted(inventory.address_of)
 
 
