@@ -1,4 +1,4 @@
-"""Fills the generated tables of the documents: `python -m docs.generate`.
+"""Fills the generated tables of the documents, config.toml and sample.env: `python -m docs.generate`.
 
 A document marks the place: `<!-- generated: NAME -->` to `<!-- end -->`. A test asserts that every table is what
 the code says now.
@@ -21,6 +21,7 @@ from backend.src.config.settings import Secret, Settings
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.server import Server
 from backend.src.web.routes import Route
+from docs.sample_files import FILES
 
 DOCS = Path(__file__).parent
 _block = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -130,11 +131,13 @@ BLOCKS = {"configuration": configuration, "environment": environment, "commands"
 
 
 def main() -> None:
-    """Writes every document whose tables are behind the code."""
+    """Writes every document whose tables are behind the code, and the two sample files."""
     for path in sorted(DOCS.rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         if (new := filled(text)) != text:
             path.write_text(new, encoding="utf-8")
+    for path, content in FILES.items():
+        path.write_text(content(), encoding="utf-8")
 
 
 if __name__ == "__main__":

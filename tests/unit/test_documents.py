@@ -11,6 +11,7 @@ import pytest
 from backend.src.__main__ import COMMANDS
 from backend.src.services.restore.models import Result, Verdict
 from docs.generate import filled
+from docs.sample_files import FILES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -50,6 +51,11 @@ def test_every_path_that_is_named_exists(document: Path) -> None:
 def test_every_generated_table_is_what_the_code_says(document: Path) -> None:
     text = text_of(document)
     assert filled(text) == text, "run: python -m docs.generate"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_sample_files_are_what_the_settings_say(path: Path) -> None:
+    assert text_of(path) == FILES[path](), "run: python -m docs.generate"
 
 
 @documents

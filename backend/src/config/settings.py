@@ -124,22 +124,96 @@ class BucketSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DoorSettings:
+    """Who may knock, how often, and what a browser is told."""
+
+    public_url: str = option(
+        "", "address by which people reach this server, for links in mail; empty: as it listens", env="PUBLIC_URL"
+    )
+    trusted_hosts: str = option("", "Host headers answered, comma-separated; empty: any", env="TRUSTED_HOSTS")
+    trusted_proxies: str = option(
+        "", "addresses or networks whose X-Forwarded-* count, comma-separated", env="TRUSTED_PROXIES"
+    )
+    cors_origins: str = option(
+        "", "origins whose pages may call, comma-separated; * is any, without credentials", env="CORS_ORIGINS"
+    )
+    tls_certificate: str = option("", "PEM file; with it the server speaks TLS", env="TLS_CERTIFICATE")
+    tls_key: str = option("", "PEM file of the certificate's key", env="TLS_KEY")
+    hsts_s: int = option(31_536_000, "seconds that browsers keep to TLS once they came by it; 0 for never")
+    requests_per_minute: int = option(30_000, "requests of one account, or of one address without one; 0 for any")
+    logins_per_minute: int = option(30, "logins, registrations and resets of one address; 0 for any")
+
+
+@dataclass(frozen=True, slots=True)
 class MailSettings:
-    """The sender of mail. Reserved: this version sends none, and reads none of these."""
+    """The sender of mail."""
 
     host: str = option("", "SMTP host; empty means no mail", env="SENDER_HOST")
     port: int = option(465, "SMTP port", env="SENDER_PORT")
+    security: str = option("tls", "tls (from the start), starttls or none", env="SENDER_SECURITY")
     address: str = option("", "the sender's address", env="SENDER_ADDRESS")
+    user: str = option("", "user name; empty: the address, when there is a password", env="SENDER_USER")
     password: Secret = option(Secret(""), "password or application key", env="SENDER_PASSWORD")
+    timeout_s: float = option(30.0, "seconds to wait for the server's answer")
+    keep_trying_s: float = option(172_800.0, "seconds after which a mail that cannot be delivered is given up")
+
+    @property
+    def configured(self) -> bool:
+        """Whether mail can be sent at all."""
+        return bool(self.host)
 
 
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
-    """The first administrator. Reserved: this version knows API keys alone, and reads none of these."""
+    """People: the first administrator, who may register, passwords, tokens."""
 
     admin_email: str = option("", "address of the first administrator", env="ADMIN_EMAIL")
     admin_password: Secret = option(Secret(""), "password of the first administrator", env="ADMIN_PASSWORD")
-    redirect_uri: str = option("", "where external identity providers send people back", env="REDIRECT_URI")
+    registration: str = option("invitation", "who may register: closed, invitation or open", env="REGISTRATION")
+    password_length: int = option(10, "least characters of a password")
+    password_strength: int = option(3, "least strength of a password as zxcvbn rates it, 0 to 4; 0 for any")
+    bcrypt_rounds: int = option(12, "cost of a password's hash: each one more doubles it, 10 to 16")
+    lockout_failures: int = option(5, "failed logins before the next has to wait")
+    lockout_first_s: float = option(5.0, "first wait, seconds; doubled with each further failure")
+    lockout_longest_s: float = option(900.0, "longest wait, seconds")
+    verification_s: float = option(86_400.0, "seconds a mailed verification may be used")
+    reset_s: float = option(3_600.0, "seconds a mailed password reset may be used")
+    invitation_s: float = option(604_800.0, "seconds an invitation may be used")
+    access_token_s: float = option(600.0, "seconds an access token is good")
+    refresh_token_s: float = option(2_592_000.0, "seconds without use after which a session ends")
+    session_s: float = option(7_776_000.0, "seconds after which a session ends in any case")
+    signing_key_s: float = option(2_592_000.0, "seconds after which a new key signs access tokens")
+    redirect_uri: str = option(
+        "", "where external identity providers send people back; empty: under door.public_url", env="REDIRECT_URI"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CronSettings:
+    """What runs by itself: off, every 15m, or cron 0 3 * * *; each may end in jitter 30s. Times are UTC."""
+
+    enabled: bool = option(True, "run them in this process, when its turn comes", env="ENABLE_CRONS")
+    outbox: str = option("every 15s", "deliver the mail that waits")
+    tokens: str = option("every 1h, jitter 5m", "remove expired sessions, tokens, codes and login failures")
+    signing_keys: str = option("every 1h, jitter 5m", "begin to sign with a new key when the old one is due")
+    provider_tokens: str = option("every 5m, jitter 30s", "renew the tokens of identity providers that run out")
+    jobs: str = option("cron 10 2 * * *, jitter 5m", "remove ended jobs and outcomes older than [retention]")
+    audit: str = option("cron 20 2 * * *, jitter 5m", "remove entries of the audit trail older than [retention]")
+    retention: str = option("cron 30 2 * * *, jitter 5m", "remove snapshots whose label's time is over")
+    archives: str = option("cron 0 3 * * *, jitter 5m", "remove archives that no snapshot names")
+    watchdog: str = option("every 60s", "compare the live table with a forced read")
+    snapshot: str = option("off", "take a snapshot of everything")
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """How long is kept what nobody asked to keep; 0 for ever. Golden snapshots are never removed."""
+
+    jobs_days: int = option(365, "days an ended job and its outcomes are kept")
+    audit_days: int = option(1_825, "days an entry of the audit trail is kept")
+    mail_days: int = option(30, "days a sent or given up mail stays listed")
+    before_restore_days: int = option(90, "days a snapshot taken before a restore is kept")
+    scheduled_days: int = option(30, "days a snapshot taken by the cron is kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +295,11 @@ class Settings:
     sql: SqlSettings = field(default_factory=SqlSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     bucket: BucketSettings = field(default_factory=BucketSettings)
+    door: DoorSettings = field(default_factory=DoorSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     accounts: AccountSettings = field(default_factory=AccountSettings)
+    crons: CronSettings = field(default_factory=CronSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     docs: DocsSettings = field(default_factory=DocsSettings)
     epics: EpicsSettings = field(default_factory=EpicsSettings)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)

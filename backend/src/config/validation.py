@@ -12,7 +12,20 @@ from backend.src.config.settings import Role, Secret, Settings
 SECRET_KEY_LENGTH = 32
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "placeholder", "secret", "password"})
 _PLACEHOLDER_STARTS = ("your_", "your-", "<")
-_ZERO_MEANS_NEVER = frozenset({"watchdog_interval_s"})
+_ZERO_MEANS_NEVER = frozenset(
+    {
+        "watchdog_interval_s",
+        "hsts_s",
+        "requests_per_minute",
+        "logins_per_minute",
+        "password_strength",
+        "jobs_days",
+        "audit_days",
+        "mail_days",
+        "before_restore_days",
+        "scheduled_days",
+    }
+)
 
 
 def validate(settings: Settings) -> None:
@@ -24,6 +37,8 @@ def validate(settings: Settings) -> None:
     _check_secret_key(settings.server.secret_key)
     _check_choice("server.log_format", settings.server.log_format, ("text", "json"))
     _check_choice("epics.default_protocol", settings.epics.default_protocol, ("ca", "pva"))
+    _check_choice("accounts.registration", settings.accounts.registration, ("closed", "invitation", "open"))
+    _check_choice("mail.security", settings.mail.security, ("tls", "starttls", "none"))
     _check_role(settings)
 
 

@@ -1,5 +1,5 @@
 """The steps from one schema to the next, applied by Alembic. HEAD is the newest (a test checks it)."""
 
-HEAD = "0001"
+HEAD = "0002"
 
 __all__ = ["HEAD"]
