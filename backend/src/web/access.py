@@ -35,6 +35,7 @@ class Access(Enum):
     READ = (Scope.READ,)
     WRITE = (Scope.WRITE,)
     RESTORE = (Scope.RESTORE,)
+    MANAGE = (Scope.MANAGE, Scope.ADMIN)
     ADMIN = (Scope.ADMIN,)
     # stopping what runs must not fail for want of the one right scope
     INTERVENE = (Scope.WRITE, Scope.RESTORE, Scope.ADMIN)

@@ -8,11 +8,15 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """A right. None implies another: restoring is apart from writing, administration from both."""
+    """A right. None implies another: restoring is apart from writing, administration from both.
+
+    MANAGE is keys and retention; whoever holds ADMIN may do what MANAGE may, because Access.MANAGE names both.
+    """
 
     READ = "read"
     WRITE = "write"
     RESTORE = "restore"
+    MANAGE = "manage"
     ADMIN = "admin"
 
 
@@ -22,16 +26,40 @@ class PrincipalKind(StrEnum):
     KEY = "key"
     LOCAL = "local"
     USER = "user"
+    CRON = "cron"
+
+
+class Role(StrEnum):
+    """What a person is, and with it the most that they may do."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    MANAGER = "manager"
+    ADMINISTRATOR = "administrator"
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """The rights of the role."""
+        return ROLE_SCOPES[self]
+
+
+ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
+    Role.VIEWER: frozenset({Scope.READ}),
+    Role.OPERATOR: frozenset({Scope.READ, Scope.WRITE, Scope.RESTORE}),
+    Role.MANAGER: frozenset({Scope.READ, Scope.WRITE, Scope.RESTORE, Scope.MANAGE}),
+    Role.ADMINISTRATOR: frozenset(Scope),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A program (key), the operator at this machine's command line (local) or a person (user)."""
+    """A program (key), the operator at this machine's command line (local), a person (user), the clock (cron)."""
 
     kind: PrincipalKind
     id: str
     name: str
     scopes: frozenset[Scope]
+    session: str | None = None  # of a person: which of their sessions asks
 
     def may(self, scope: Scope) -> bool:
         """True when they hold this right."""
