@@ -123,14 +123,32 @@ class Server:
 
 def _register(settings: Settings) -> None:
     """Says how everything is made. Nothing is made yet."""
-    register, clock, folder = RuntimeManager.register, SystemClock(), settings.server.data_dir
-    protocol = Protocol(settings.epics.default_protocol)
+    clock = SystemClock()
+    _register_infrastructure(settings, clock)
+    _register_people(settings, clock)
+    _register_machine(settings, clock)
+    _register_work(settings, clock)
+
+
+def _register_infrastructure(settings: Settings, clock: SystemClock) -> None:
+    """What is outside this process, and the loops inside it."""
+    register, folder = RuntimeManager.register, settings.server.data_dir
     register(Supervisor)
     register(Redis, settings.cache)
     register(SQL, factory=lambda: SQL.build(settings.sql, folder, get(Redis), clock))
     register(Bucket, settings.bucket, folder)
     register(Epics, settings.epics)
+
+
+def _register_people(settings: Settings, clock: SystemClock) -> None:
+    """Who may do what."""
+    register = RuntimeManager.register
     register(Accounts, factory=lambda: Accounts(get(SQL), clock, get(Supervisor), settings.server.secret_key))
+
+
+def _register_machine(settings: Settings, clock: SystemClock) -> None:
+    """The catalogue, and the machine as it is now."""
+    register, protocol = RuntimeManager.register, Protocol(settings.epics.default_protocol)
     register(Catalog, factory=lambda: Catalog(get(SQL), RedisNotifier(get(Redis)), clock, protocol))
     register(TagCatalog, factory=lambda: TagCatalog(get(Catalog).store))
     register(LiveTable, factory=lambda: LiveTable(clock, stale_after_s=settings.monitor.stale_after_s))
@@ -138,6 +156,13 @@ def _register(settings: Settings) -> None:
     register(Circuits, clock, settings.monitor)
     register(DirectAccess, factory=lambda: DirectAccess(get(Epics), get(Circuits), settings.epics))
     register(Leadership, factory=lambda: _leadership(settings, clock))
+    _register_monitoring(settings, clock)
+    register(SubscriptionRegistry, factory=lambda: SubscriptionRegistry(get(LiveTable), settings.streaming))
+
+
+def _register_monitoring(settings: Settings, clock: SystemClock) -> None:
+    """What keeps the live table true."""
+    register = RuntimeManager.register
     register(
         PVMonitor,
         factory=lambda: PVMonitor(
@@ -157,7 +182,11 @@ def _register(settings: Settings) -> None:
             get(Epics), get(LiveTable), get(Catalog), get(Leadership), get(Supervisor), clock, settings
         ),
     )
-    register(SubscriptionRegistry, factory=lambda: SubscriptionRegistry(get(LiveTable), settings.streaming))
+
+
+def _register_work(settings: Settings, clock: SystemClock) -> None:
+    """Jobs and what runs as one; what tells of it all."""
+    register, protocol = RuntimeManager.register, Protocol(settings.epics.default_protocol)
     register(Jobs, factory=lambda: Jobs(get(SQL), get(Redis), clock, get(Supervisor), settings.jobs))
     register(Snapshots, factory=lambda: _snapshots(settings, clock, protocol))
     register(SnapshotCreation, factory=lambda: SnapshotCreation(get(Snapshots), get(Jobs)))
