@@ -42,13 +42,13 @@ class Keys:
     def __init__(self) -> None:
         self.revoked: set[str] = set()
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, token: str, address: str = "") -> Principal:
         if token not in ("reader", "nobody") or token in self.revoked:
             raise Unauthenticated("the API key is not known, or was revoked")
         scopes = frozenset({Scope.READ} if token == "reader" else ())
         return Principal(PrincipalKind.KEY, "1", token, scopes)
 
-    async def authenticate_bearer(self, token: str) -> Principal:
+    async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         if token != "jwt":
             raise Unauthenticated("the token is not valid")
         return Principal(PrincipalKind.USER, "2", "somebody", frozenset({Scope.READ}))

@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from backend.src.core.errors import Forbidden, LarderError, Unauthenticated
 from backend.src.services.accounts.principal import Principal, Scope
+from backend.src.web.client_address import client_address
 
 SCOPE_KEY = "larder.principal"
 RECHECK_KEY = "larder.recheck"
@@ -44,10 +45,10 @@ class Access(Enum):
 class Authenticator(Protocol):
     """services/accounts, as far as the web needs it."""
 
-    async def authenticate(self, token: str) -> Principal:
-        """The owner of an API key. Raises Unauthenticated."""
+    async def authenticate(self, token: str, address: str = "") -> Principal:
+        """The owner of an API key that is used from this client address. Raises Unauthenticated."""
 
-    async def authenticate_bearer(self, token: str) -> Principal:
+    async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         """The owner of a JWT. Raises Unauthenticated."""
 
 
@@ -66,7 +67,7 @@ class Gate:
         """Notes the principal in the ASGI scope. Raises Unauthenticated or Forbidden."""
         if access is Access.OPEN:
             return
-        principal = await self._by_headers(Headers(scope=scope))
+        principal = await self._by_headers(Headers(scope=scope), client_address(scope))
         if principal is None:
             raise Unauthenticated("this needs an API key or a token", remedy="send X-API-Key or Authorization: Bearer")
         _admit(scope, principal, access)
@@ -78,7 +79,7 @@ class Gate:
             return
         try:
             key = _key_of(socket.headers)
-            principal = await self._by_headers(socket.headers)
+            principal = await self._by_headers(socket.headers, client_address(socket.scope))
             if principal is None:
                 principal, key = await self._by_message(socket)
             _admit(socket.scope, principal, access)
@@ -87,17 +88,17 @@ class Gate:
             await _refuse(socket, refusal.message)
             raise SocketRefused(refusal.message) from refusal
 
-    async def _by_headers(self, headers: Headers) -> Principal | None:
+    async def _by_headers(self, headers: Headers, address: str) -> Principal | None:
         key = headers.get("x-api-key")
         if key is not None:
-            return await self._authenticator.authenticate(_credential(key))
+            return await self._authenticator.authenticate(_credential(key), address)
         authorization = headers.get("authorization")
         if authorization is None:
             return None
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("Authorization must be Bearer with a token")
-        return await self._authenticator.authenticate_bearer(_credential(token))
+        return await self._authenticator.authenticate_bearer(_credential(token), address)
 
     async def _by_message(self, socket: WebSocket) -> tuple[Principal, str | None]:
         try:
@@ -107,9 +108,10 @@ class Gate:
         except (WebSocketDisconnect, KeyError) as exc:  # KeyError: a binary frame has no text
             raise Unauthenticated("the first message must be auth") from exc
         kind, credential = _auth_message(text)
+        address = client_address(socket.scope)
         if kind == "apiKey":
-            return await self._authenticator.authenticate(credential), credential
-        return await self._authenticator.authenticate_bearer(credential), None
+            return await self._authenticator.authenticate(credential, address), credential
+        return await self._authenticator.authenticate_bearer(credential, address), None
 
 
 def socket_key(socket: WebSocket) -> str | None:

@@ -26,7 +26,7 @@ EVERYTHING = "everything"
 class KnownKeys:
     """Keys and tokens: the name of a scope, or "everything"; "token-" before it for a bearer token."""
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, token: str, address: str = "") -> Principal:
         """Raises Unauthenticated for any other text."""
         if token == EVERYTHING:
             return Principal(PrincipalKind.KEY, "1", token, frozenset(Scope))
@@ -34,7 +34,7 @@ class KnownKeys:
             raise Unauthenticated("the API key is not known, or was revoked")
         return Principal(PrincipalKind.KEY, "1", token, frozenset({Scope(token)}))
 
-    async def authenticate_bearer(self, token: str) -> Principal:
+    async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         """Raises Unauthenticated for any other text."""
         if not token.startswith("token-"):
             raise Unauthenticated("the token is not valid")

@@ -32,12 +32,12 @@ from tests.unit.services.monitoring.machine import FakeMachine
 class Keys:
     """Accounts whose keys are called by the one scope that they have."""
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, token: str, address: str = "") -> Principal:
         if token not in tuple(Scope):
             raise Unauthenticated("not known")
         return Principal(PrincipalKind.KEY, "1", token, frozenset({Scope(token)}))
 
-    async def authenticate_bearer(self, token: str) -> Principal:
+    async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         raise Unauthenticated(f"{token} is not valid")
 
 

@@ -69,7 +69,7 @@ class Accounts:
 
         return await self._sql.write(insert, touches=api_keys.TABLES), token
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, token: str, address: str = "") -> Principal:
         """The program whose key this is. Raises Unauthenticated; expiry is checked on every use."""
         token_hash = hash_of(token)
         key = await self._known_key(token_hash) if looks_like_token(token) else None
@@ -81,7 +81,7 @@ class Accounts:
         self._used[key.id] = now
         return key.principal
 
-    async def authenticate_bearer(self, token: str) -> Principal:
+    async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         """The operator whose local token this is. Raises Unauthenticated."""
         return read_local_token(self._secret_key, token, self._clock)
 

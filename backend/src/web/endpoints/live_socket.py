@@ -11,6 +11,7 @@ from backend.src.core.errors import TooMany
 from backend.src.services.live import Inventories, LiveNames, LiveTable
 from backend.src.services.streaming import Client, SubscriptionRegistry, messages
 from backend.src.web.access import Access, Authenticator, socket_key
+from backend.src.web.client_address import client_address
 from backend.src.web.live_conversation import Conversation
 from backend.src.web.routes import SOCKET, Route
 
@@ -88,7 +89,7 @@ class LiveSocketEndpoint:
 
         async def recheck() -> None:
             if key is not None:
-                await self._accounts.authenticate(key)
+                await self._accounts.authenticate(key, client_address(socket.scope))
 
         return Conversation(
             socket,
