@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +109,13 @@ async def test_two_may_migrate_at_once(mariadb: MariaDb, tmp_path: Path) -> None
     settings = mariadb.database()
     await asyncio.gather(*(migrate(settings, tmp_path) for _ in range(3)))
     await asyncio.gather(*(migrate(SqlSettings(), tmp_path) for _ in range(3)))
+
+
+async def test_a_start_waits_for_another_that_makes_the_file(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.2, other.execute, "ROLLBACK")
+        await migrate(SqlSettings(), tmp_path)
 
 
 async def test_a_schema_of_a_newer_larder_is_left_alone(sql_settings: SqlSettings, tmp_path: Path) -> None:
