@@ -25,6 +25,7 @@ from backend.src.infra.cache import Redis
 from backend.src.infra.epics import Epics, Protocol
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import Accounts
+from backend.src.services.audit import Audit
 from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
 from backend.src.services.health import Health
 from backend.src.services.jobs import Jobs
@@ -143,6 +144,7 @@ def _register_infrastructure(settings: Settings, clock: SystemClock) -> None:
 def _register_people(settings: Settings, clock: SystemClock) -> None:
     """Who may do what."""
     register = RuntimeManager.register
+    register(Audit, factory=lambda: Audit(get(SQL), clock))
     register(Accounts, factory=lambda: Accounts(get(SQL), clock, get(Supervisor), settings.server.secret_key))
 
 
@@ -195,7 +197,9 @@ def _register_work(settings: Settings, clock: SystemClock) -> None:
     register(Health, factory=lambda: _health(settings, clock))
     register(
         LarderMetrics,
-        factory=lambda: LarderMetrics(get(LiveTable), get(PVMonitor), get(SubscriptionRegistry), get(Circuits)),
+        factory=lambda: LarderMetrics(
+            get(LiveTable), get(PVMonitor), get(SubscriptionRegistry), get(Circuits), get(SQL).figures
+        ),
     )
 
 

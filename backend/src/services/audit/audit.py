@@ -1,0 +1,61 @@
+"""The trail of who did what. An entry is written before the act it tells of, and completed after it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from backend.src.core.clock import Clock
+from backend.src.core.errors import Unavailable
+from backend.src.infra.sql import SQL
+from backend.src.services.audit import audit_rows
+from backend.src.services.audit.audit_rows import Position
+from backend.src.services.audit.entry import AuditEntry, AuditFilters, AuditRecord
+
+log = logging.getLogger(__name__)
+
+ENTRIES_A_PAGE = 1_000
+
+
+class Audit:
+    """Writes and reads the audit trail. To note something in a transaction of one's own: audit_rows.insert_entry."""
+
+    def __init__(self, sql: SQL, clock: Clock) -> None:
+        self._sql = sql
+        self._clock = clock
+
+    async def begin(self, entry: AuditEntry) -> int:
+        """Notes what is about to be done; returns the entry's id for `end`. Raises Unavailable: then do not do it."""
+        now = self._clock.now()
+        return await self._sql.write(lambda connection: audit_rows.insert_entry(connection, entry, now))
+
+    async def end(self, entry_id: int, status: int) -> None:
+        """Notes how it ended. It has been done: a database that is away now is logged and stops nobody."""
+        try:
+            await self._sql.write(lambda connection: audit_rows.end_entry(connection, entry_id, status))
+        except Unavailable as error:
+            log.error("audit entry %d stays without its status %d: %s", entry_id, status, error)
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Notes what was done. Raises Unavailable."""
+        await self.begin(entry)
+
+    async def entries(
+        self, filters: AuditFilters, *, after: Position | None = None, limit: int = ENTRIES_A_PAGE
+    ) -> list[AuditRecord]:
+        """Newest first, those after the one at this time and with this id."""
+        return await self._sql.read(
+            lambda connection: audit_rows.list_entries(connection, filters, after=after, limit=limit)
+        )
+
+    async def all_entries(self, filters: AuditFilters) -> AsyncIterator[list[AuditRecord]]:
+        """Every entry, newest first, page by page: no transaction stays open between two pages."""
+        after: Position | None = None
+        while page := await self.entries(filters, after=after):
+            yield page
+            after = (page[-1].at, page[-1].id)
+
+    async def remove_older(self, before: datetime, *, batch: int = ENTRIES_A_PAGE) -> int:
+        """Removes a batch of the entries from before then; returns how many it was, 0 when none is left."""
+        return await self._sql.write(lambda connection: audit_rows.delete_older(connection, before, limit=batch))

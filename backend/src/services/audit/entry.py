@@ -1,0 +1,73 @@
+"""An entry of the audit trail, before and after it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+
+class Actor(Protocol):
+    """Who did it: services/accounts' Principal, as far as the trail needs it."""
+
+    @property
+    def kind(self) -> str:
+        """user, key, local or cron."""
+
+    @property
+    def id(self) -> str:
+        """Among those of its kind."""
+
+    @property
+    def name(self) -> str:
+        """As it was at the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What shall be noted. Never a body, a password, a code or a token.
+
+    actor: None when nobody is known, such as at a failed login. status: of the HTTP answer, or None.
+    """
+
+    action: str
+    actor: Actor | None = None
+    target: str | None = None
+    detail: Mapping[str, Any] | None = None
+    address: str | None = None
+    request_id: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """What was noted. Without a status it had begun, and how it ended is not known."""
+
+    id: int
+    at: datetime
+    actor_kind: str | None
+    actor_id: str | None
+    actor_name: str | None
+    action: str
+    target: str | None
+    detail: dict[str, Any] | None
+    address: str | None
+    request_id: str | None
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilters:
+    """Which entries are wanted; None is any.
+
+    actor: an id or a name. action: the whole action. from_ is included, to is not.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    address: str | None = None
+    request_id: str | None = None
+    from_: datetime | None = None
+    to: datetime | None = None
