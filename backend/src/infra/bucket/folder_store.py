@@ -96,7 +96,8 @@ class FolderStore:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 aside.replace(target)
                 break
-            except FileNotFoundError:  # somebody deleted the last other object of that folder
+            # somebody deleted the last other object of that folder; FileExistsError: between mkdir's try and its look
+            except (FileNotFoundError, FileExistsError):
                 if attempt == ATTEMPTS - 1:
                     raise
         self._synchronise_names(target.parent)
