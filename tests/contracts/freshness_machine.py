@@ -50,7 +50,7 @@ class Stage:
             self.run(cache.redis.stop())
             cache.redis, cache.cut_off = Redis.build(self.server.settings()), False
             self.run(cache.redis.start())
-            sql._through = WriteThrough(sql.read, cache, self._settings, self.clock)
+            sql._through = WriteThrough(sql.read, cache, self._settings, self.clock, sql.figures)
 
     async def sleep(self, seconds: float) -> None:
         """In place of asyncio's: nothing runs meanwhile but the clock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, select, update
 from backend.src.config.settings import CacheSettings, SqlSettings
 from backend.src.core.errors import NotFound
 from backend.src.infra.cache import Redis
-from backend.src.infra.sql import SQL, CachedQuery, CacheKind, migrate, write_through
+from backend.src.infra.sql import SQL, CachedQuery, CacheKind, Outcome, migrate, write_through
 from backend.src.infra.sql.tables import versions
 from tests.manual_clock import ManualClock
 from tests.servers.redis_server import running_redis
@@ -117,6 +118,51 @@ async def test_keys_and_kinds_are_apart(house: House) -> None:
     for key, kind in (("a", CacheKind.QUERY), ("b", CacheKind.QUERY), ("a", CacheKind.SCHEMA), (long, CacheKind.QUERY)):
         await house.cached(key, kind)
     assert house.asked == 4
+
+
+async def test_each_class_lives_as_long_as_it_is_told(house: House) -> None:
+    settings = SqlSettings()
+    lives_s = {
+        CacheKind.QUERY: settings.ttl_query_s,
+        CacheKind.SCHEMA: settings.ttl_schema_s,
+        CacheKind.AUTHENTICATION: settings.ttl_authentication_s,
+    }
+    for kind, ttl_s in lives_s.items():
+        await house.cached(kind=kind)
+        left_ms = await house.redis._open().pttl(house.redis._key(f"row:{kind}:version"))
+        assert ttl_s * 1000 - 5_000 < left_ms <= ttl_s * 1000
+    minutes = {kind: ttl_s / 60 for kind, ttl_s in lives_s.items()}
+    assert 5 <= minutes[CacheKind.QUERY] <= 60
+    assert 60 <= minutes[CacheKind.SCHEMA] <= 120
+    assert 15 <= minutes[CacheKind.AUTHENTICATION] <= 30
+
+
+async def test_when_its_time_is_over_the_database_is_asked_again(house: House) -> None:
+    await house.cached()
+    await house.redis._open().pexpire(house.redis._key("row:query:version"), 1)
+    await asyncio.sleep(0.01)
+    await house.cached()
+    assert house.asked == 2
+
+
+async def test_what_became_of_each_read_is_counted(house: House) -> None:
+    await house.cached()
+    await house.cached()
+    await house.set(1)
+    await house.cached()
+    await house.redis.stop()
+    await house.cached()
+    reads = {outcome: house.sql.figures.reads[CacheKind.QUERY, outcome] for outcome in Outcome}
+    assert reads == {Outcome.MISS: 1, Outcome.HIT: 1, Outcome.STALE: 1, Outcome.BYPASSED: 1}
+    assert [sum(house.sql.figures.durations[outcome].counts) for outcome in Outcome] == [1, 1, 1, 1]
+
+
+async def test_every_statement_is_counted(house: House) -> None:
+    before = house.sql.figures.statements
+    await house.sql.read(lambda connection: connection.execute(select(versions.c.name)).all())
+    await house.cached()  # the generations and the row
+    await house.cached()
+    assert house.sql.figures.statements - before == 3
 
 
 async def test_what_is_too_large_is_not_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import PvValue, ValueType
 from backend.src.infra.epics.outcomes import PutOutcome, PutResult, ReadFailed, Reading
+from backend.src.infra.sql import SqlFigures
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
 from backend.src.services.health import Health
 from backend.src.services.live import LiveNames, LiveTable
@@ -105,7 +106,8 @@ class Bench:
         registry = SubscriptionRegistry(self.live, settings.streaming)
         self.sql, self.cache = Pinged(), Pinged()
         health = Health({"sql": self.sql, "cache": self.cache}, self.live, names, self.catalog, self.clock)
-        metrics = LarderMetrics(self.live, self.monitor, registry, self.circuits)
+        self.figures = SqlFigures()
+        metrics = LarderMetrics(self.live, self.monitor, registry, self.circuits, self.figures)
         direct = DirectAccess(self.machine, self.circuits, settings.epics)
         paths = PathManager()
         paths.add(*LiveEndpoint(self.live, names, self.catalog, direct, EpicsSettings()).routes())

@@ -16,6 +16,7 @@ from backend.src.core.errors import StartFailed, Unavailable
 from backend.src.core.final_singleton import FinalSingleton
 from backend.src.infra.sql.codec import decode, encode
 from backend.src.infra.sql.engine import make_engine
+from backend.src.infra.sql.figures import SqlFigures
 from backend.src.infra.sql.generations import raise_generations
 from backend.src.infra.sql.row_cache import CacheKind, RowCache
 from backend.src.infra.sql.schema import check_schema
@@ -38,8 +39,11 @@ class SQL(metaclass=FinalSingleton):
         self._transactions: Transactions | None = None
         self._readers: ThreadPoolExecutor | None = None
         self._writers: ThreadPoolExecutor | None = None
+        self.figures = SqlFigures()
         # with no cache at all, another process that has one is behind by LEASE_S at most
-        self._through = WriteThrough(self.read, row_cache, settings, clock or SystemClock()) if row_cache else None
+        self._through = (
+            WriteThrough(self.read, row_cache, settings, clock or SystemClock(), self.figures) if row_cache else None
+        )
         self._ending: set[asyncio.Task[object]] = set()
 
     @property
@@ -51,6 +55,7 @@ class SQL(metaclass=FinalSingleton):
         """Connects; embedded, it also brings the schema to HEAD. Raises StartFailed with the remedy."""
         transactions = Transactions(make_engine(self._settings, self._data_dir), self._settings)
         self._transactions = transactions
+        self.figures.count_statements_of(transactions.engine)
         self._readers = ThreadPoolExecutor(self._settings.threads, "sql")
         # SQLite has one writer at a time: waiting for it in the queue of one thread costs nobody a connection
         self._writers = ThreadPoolExecutor(1, "sql-write") if self._settings.embedded else self._readers

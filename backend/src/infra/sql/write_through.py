@@ -40,6 +40,7 @@ from backend.src.config.settings import SqlSettings
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
 from backend.src.infra.sql.codec import decode, encode
+from backend.src.infra.sql.figures import Outcome, SqlFigures
 from backend.src.infra.sql.generations import read_generations
 from backend.src.infra.sql.row_cache import CacheKind, Look, RowCache
 
@@ -82,10 +83,18 @@ class Read(Protocol):
 class WriteThrough:
     """The protocol above, between the database (`read`) and the cache."""
 
-    def __init__(self, read: Read, cache: RowCache, settings: SqlSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        read: Read,
+        cache: RowCache,
+        settings: SqlSettings,
+        clock: Clock,
+        figures: SqlFigures,
+    ) -> None:
         self._read = read
         self._cache = cache
         self._clock = clock
+        self._figures = figures
         self._ttl_s = {
             CacheKind.QUERY: settings.ttl_query_s,
             CacheKind.SCHEMA: settings.ttl_schema_s,
@@ -102,13 +111,20 @@ class WriteThrough:
 
     async def read(self, query: CachedQuery[T]) -> T:
         """The query's value, from the cache when that is as new as it has to be. Raises Unavailable (database)."""
+        began = self._clock.monotonic()
+        outcome, body = await self._answer(query)
+        self._figures.note_read(query.kind, outcome, self._clock.monotonic() - began)
+        return decode(body)  # type: ignore[no-any-return]
+
+    async def _answer(self, query: CachedQuery[Any]) -> tuple[Outcome, bytes]:
         look = await self._look(query)
         if look is None:
-            return decode(await self._read(lambda connection: encode(query.load(connection))))  # type: ignore[no-any-return]
+            return Outcome.BYPASSED, await self._read(lambda connection: encode(query.load(connection)))
         body = await self._newest(query, look)
-        if body is None:
-            body = await self._load(query, look)
-        return decode(body)  # type: ignore[no-any-return]
+        if body is not None:
+            return Outcome.HIT, body
+        outcome = Outcome.MISS if look.value is None else Outcome.STALE
+        return outcome, await self._load(query, look)
 
     async def _look(self, query: CachedQuery[Any]) -> Look | None:
         try:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from backend.src.infra.sql import CacheKind, Outcome
 from backend.src.services.monitoring import Leadership
 from tests.unit.services.readings import lost
 from tests.unit.web.served import Bench
@@ -110,6 +111,21 @@ async def test_metrics(bench: Bench) -> None:
     assert "larder_pv_updates_total 2.0" in lines
     assert "larder_stream_clients 0.0" in lines
     assert "larder_monitor_alive 1.0" in lines
+
+
+async def test_metrics_of_the_cache(bench: Bench) -> None:
+    for seconds in (0.0001, 0.002, 7.0):
+        bench.figures.note_read(CacheKind.AUTHENTICATION, Outcome.HIT, seconds)
+    bench.figures.note_read(CacheKind.QUERY, Outcome.STALE, 0.0)
+    lines = (await bench.ask("GET", "/metrics")).text.splitlines()
+    assert 'larder_cached_reads_total{kind="authentication",outcome="hit"} 3.0' in lines
+    assert 'larder_cached_reads_total{kind="query",outcome="stale"} 1.0' in lines
+    assert 'larder_cached_reads_total{kind="schema",outcome="bypassed"} 0.0' in lines
+    hits = [line.split()[1] for line in lines if 'seconds_bucket{le="' in line and 'outcome="hit"' in line]
+    assert hits == ["1.0", "1.0", "1.0", "1.0", "2.0", "2.0", "2.0", "2.0", "2.0", "2.0", "3.0"]
+    assert 'larder_cached_read_seconds_count{outcome="hit"} 3.0' in lines
+    assert 'larder_cached_read_seconds_sum{outcome="hit"} 7.0021' in lines
+    assert "larder_sql_statements_total 0.0" in lines
 
 
 @pytest.mark.parametrize("age", ["-1", "nan", "inf", "x", "1e300"])
