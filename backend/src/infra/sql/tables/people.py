@@ -27,7 +27,8 @@ users = Table(
     **IDS,
 )
 
-# Codes sent by mail, used once: verification, reset, change of address, invitation.
+# Codes sent by mail, used once: verification, reset, change of address, invitation. A registration lives in its code
+# until that is used: an address belongs to nobody before somebody has read the mail sent to it.
 one_time_codes = Table(
     "one_time_codes",
     metadata,
@@ -36,6 +37,8 @@ one_time_codes = Table(
     Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), index=True),  # NULL: an invitation
     Column("email", text(NAME), index=True),
     Column("role", text(16)),
+    Column("name", text(NAME)),
+    Column("password_hash", text(128)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("created_by", text(NAME)),
     Column("expires_at", UtcDateTime, nullable=False, index=True),

@@ -32,13 +32,15 @@ NEW_TABLES = (
     "retention_rules",
     "outbox",
 )
-NEW_COLUMNS = ("created_by", "addresses", "rotated_to")
+NEW_COLUMNS = ("prefix", "created_by", "addresses", "rotated_to", "replaces")
 
 
 def upgrade() -> None:
+    op.add_column("api_keys", sa.Column("prefix", text(16), nullable=True))
     op.add_column("api_keys", sa.Column("created_by", text(255), nullable=True))
     op.add_column("api_keys", sa.Column("addresses", JsonText(), nullable=True))
     op.add_column("api_keys", sa.Column("rotated_to", sa.Integer(), nullable=True))
+    op.add_column("api_keys", sa.Column("replaces", sa.Integer(), nullable=True))
     _users()
     _one_time_codes()
     _login_failures()
@@ -91,6 +93,8 @@ def _one_time_codes() -> None:
         sa.Column("user_id", sa.Integer(), nullable=True),
         sa.Column("email", text(255), nullable=True),
         sa.Column("role", text(16), nullable=True),
+        sa.Column("name", text(255), nullable=True),
+        sa.Column("password_hash", text(128), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("created_by", text(255), nullable=True),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
