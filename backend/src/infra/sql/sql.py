@@ -45,6 +45,7 @@ class SQL(metaclass=FinalSingleton):
             WriteThrough(self.read, row_cache, settings, clock or SystemClock(), self.figures) if row_cache else None
         )
         self._ending: set[asyncio.Task[object]] = set()
+        self._written: dict[str, int] = {}
 
     @property
     def dialect(self) -> str:
@@ -110,6 +111,10 @@ class SQL(metaclass=FinalSingleton):
         """
         return await self._to_the_end(self._write(work, frozenset(touches), through))
 
+    def written(self, tables: Collection[str]) -> int:
+        """Rises when a write of this process that touches one of them returns: what was read before may be old."""
+        return sum(self._written.get(table, 0) for table in tables)
+
     async def _write(self, work: Work[T], touches: Collection[str], through: Through[T] | None) -> T:
         server = self._through.server if self._through else ""
 
@@ -122,6 +127,8 @@ class SQL(metaclass=FinalSingleton):
         result, generations, rows = await self._run(self._writers, transaction, writing=True)
         if self._through is not None and touches:
             await self._through.tell(server, generations, touches, rows)
+        for table in touches:  # last: until the others are told, a cached read may still be of before
+            self._written[table] = self._written.get(table, 0) + 1
         return result
 
     async def _to_the_end(self, running: Awaitable[T]) -> T:

@@ -16,7 +16,8 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL, CacheKind
 from backend.src.services.accounts import api_keys
 from backend.src.services.accounts.api_keys import ApiKey
-from backend.src.services.accounts.key_memory import KeyMemory, KnownKey
+from backend.src.services.accounts.credential_memory import CredentialMemory
+from backend.src.services.accounts.known_key import KnownKey
 from backend.src.services.accounts.local_token import read_local_token
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
 from backend.src.services.accounts.tokens import hash_of, looks_like_token, new_token, same_hash
@@ -36,9 +37,7 @@ class Accounts:
         self._supervisor = supervisor
         self._secret_key = secret_key
         self._used: dict[int, datetime] = {}
-        # SQLite's folder has one server: whatever revokes a key goes through delete_key below
-        self._alone = sql.dialect == "sqlite"
-        self._memory = KeyMemory()
+        self._memory = CredentialMemory[KnownKey](sql, api_keys.TABLES, clock)
 
     async def start(self) -> None:
         """Begins to note when keys are used."""
@@ -98,11 +97,9 @@ class Accounts:
         if by.kind is PrincipalKind.KEY and by.id == str(key_id) and not force:
             raise Conflict("this is the key that you are using", remedy="add force=true if you mean it")
         now = self._clock.now()
-        key = await self._sql.write(
+        return await self._sql.write(
             lambda connection: api_keys.deactivate_key(connection, key_id, now), touches=api_keys.TABLES
         )
-        self._memory.forget()
-        return key
 
     async def note_use_once(self) -> None:
         """Writes when keys were last used, all in one transaction; the cached rows stay good."""
@@ -116,17 +113,13 @@ class Accounts:
             await self.note_use_once()
 
     async def _known_key(self, token_hash: str) -> KnownKey | None:
-        known = self._memory.recall(token_hash)
-        if known is not None:
-            return known
-        moment = self._memory.moment
+        return self._memory.recall(token_hash) or await self._memory.ask(token_hash, lambda: self._find_key(token_hash))
+
+    async def _find_key(self, token_hash: str) -> KnownKey | None:
         record = await self._sql.cached(
             CacheKind.AUTHENTICATION,
             token_hash,
             api_keys.TABLES,
             lambda connection: api_keys.find_by_hash(connection, token_hash),
         )
-        known = None if record is None else KnownKey.of(record)
-        if self._alone and known is not None:
-            self._memory.remember(token_hash, known, since=moment)
-        return known
+        return None if record is None else KnownKey.of(record)
