@@ -140,8 +140,12 @@ class DoorSettings:
     tls_certificate: str = option("", "PEM file; with it the server speaks TLS", env="TLS_CERTIFICATE")
     tls_key: str = option("", "PEM file of the certificate's key", env="TLS_KEY")
     hsts_s: int = option(31_536_000, "seconds that browsers keep to TLS once they came by it; 0 for never")
-    requests_per_minute: int = option(30_000, "requests of one account, or of one address without one; 0 for any")
-    logins_per_minute: int = option(30, "logins, registrations and resets of one address; 0 for any")
+    requests_per_minute: int = option(
+        30_000, "requests of one account, or of one address without one; 0 for any", env="REQUESTS_PER_MINUTE"
+    )
+    logins_per_minute: int = option(
+        30, "logins, registrations and resets of one address; 0 for any", env="LOGINS_PER_MINUTE"
+    )
 
 
 @dataclass(frozen=True, slots=True)

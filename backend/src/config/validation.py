@@ -6,6 +6,7 @@ import math
 from dataclasses import fields
 from typing import Any
 
+from backend.src.config.door import check_door
 from backend.src.config.errors import ConfigurationError
 from backend.src.config.settings import Role, Secret, Settings
 
@@ -39,6 +40,7 @@ def validate(settings: Settings) -> None:
     _check_choice("epics.default_protocol", settings.epics.default_protocol, ("ca", "pva"))
     _check_choice("accounts.registration", settings.accounts.registration, ("closed", "invitation", "open"))
     _check_choice("mail.security", settings.mail.security, ("tls", "starttls", "none"))
+    check_door(settings.door)
     _check_role(settings)
 
 
