@@ -17,7 +17,7 @@ from typing import Any
 
 from backend.src.__main__ import COMMANDS
 from backend.src.config.loading import environment_names, options
-from backend.src.config.settings import Secret, Settings
+from backend.src.config.settings import ProviderSettings, Secret, Settings, sections
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.server import Server
 from backend.src.web.routes import Route
@@ -34,14 +34,14 @@ def filled(text: str) -> str:
 
 def configuration() -> str:
     """Every option, a table a section."""
+    tables = [(f"[{section.name}]", section.default_factory()) for section in sections()]  # type: ignore[misc]
     parts = []
-    for section in fields(Settings):
-        values: Any = section.default_factory()  # type: ignore[misc]
+    for name, values in (*tables, ("[[providers]]", ProviderSettings())):
         rows = [
             (f"`{option.name}`", option.metadata["meaning"], _default(getattr(values, option.name)), _variable(option))
             for option in fields(values)
         ]
-        title = f"### [{section.name}]\n\n{(type(values).__doc__ or '').strip()}\n"
+        title = f"### {name}\n\n{(type(values).__doc__ or '').strip()}\n"
         parts.append(f"{title}\n{table(('key', 'meaning', 'default', 'environment'), rows)}")
     return "\n".join(parts)
 

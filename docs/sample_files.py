@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from backend.src.config.settings import Secret, Settings
+from backend.src.config.settings import ProviderSettings, Secret, sections
 
 ROOT = Path(__file__).parents[1]
 THOUSANDS_FROM = 100_000  # larger numbers are written with underscores
@@ -27,7 +27,7 @@ _KINDS = {"bool": "True or false", "int": "Whole number", "float": "Number", "Se
 
 def config_toml() -> str:
     """Every section and key with its default."""
-    return "\n".join([CONFIG_HEAD, *(_section(name, values) for name, values in _sections())])
+    return "\n".join([CONFIG_HEAD, *(_section(name, values) for name, values in _sections()), _provider()])
 
 
 def sample_env() -> str:
@@ -37,6 +37,7 @@ def sample_env() -> str:
         lines = [line for option in fields(values) if option.metadata["env"] for line in _variable(option, values)]
         if lines:
             parts.append("\n".join([f"# {_title(values)}", *lines, ""]))
+    parts.append("\n".join(["# Of each provider of config.toml, NAME being its name:", *_secret_of_provider(), ""]))
     return "\n".join(parts)
 
 
@@ -44,8 +45,23 @@ FILES = {ROOT / "config.toml": config_toml, ROOT / "sample.env": sample_env}
 
 
 def _sections() -> Iterator[tuple[str, Any]]:
-    for section in fields(Settings):
+    for section in sections():
         yield section.name, section.default_factory()  # type: ignore[misc]
+
+
+def _provider() -> str:
+    """A table of [[providers]] that does nothing until it is uncommented."""
+    values = ProviderSettings()
+    lines = [f"# {_title(values)}", "# [[providers]]"]
+    for option in fields(values):
+        if option.type != "Secret":
+            lines.append(f"# {option.name} = {_literal(getattr(values, option.name))}  # {option.metadata['meaning']}")
+    return "\n".join([*lines, ""])
+
+
+def _secret_of_provider() -> list[str]:
+    secrets = [option for option in fields(ProviderSettings) if option.metadata["env"]]
+    return [line for one in secrets for line in (f"# {one.metadata['meaning']}", f"# {one.metadata['env']}=")]
 
 
 def _title(values: Any) -> str:

@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 
 from backend.src.config.conversion import convert
 from backend.src.config.errors import ConfigurationError
-from backend.src.config.settings import Settings
+from backend.src.config.settings import ProviderSettings, Secret, Settings, sections
 from backend.src.config.validation import validate
 
 
@@ -24,13 +24,14 @@ def load(toml: Path | None, environment: Mapping[str, str], dotenv: Path | None 
     """
     from_file = read_toml(toml) if toml else {}
     variables = {**_read_dotenv(dotenv), **environment}
-    sections = {
-        section.name: _section(section, from_file.pop(section.name, {}), toml, variables)
-        for section in fields(Settings)
+    chosen = {
+        section.name: _section(section.name, section.default_factory, from_file.pop(section.name, {}), toml, variables)
+        for section in sections()
     }
+    providers = _providers(from_file.pop("providers", []), toml, variables)
     if from_file:
         raise _unknown(toml, next(iter(from_file)), [section.name for section in fields(Settings)], "section")
-    settings = Settings(**sections)
+    settings = Settings(**chosen, providers=providers)
     validate(settings)
     return settings
 
@@ -41,8 +42,8 @@ def environment_names() -> dict[str, tuple[str, str]]:
 
 
 def options() -> Iterator[tuple[str, Field[Any]]]:
-    """Every option with its section's name."""
-    for section in fields(Settings):
+    """Every option of the sections that come once, with its section's name."""
+    for section in sections():
         for option in fields(section.default_factory):  # type: ignore[arg-type]
             yield section.name, option
 
@@ -67,22 +68,30 @@ def _read_dotenv(path: Path | None) -> dict[str, str]:
     return {key: value for key, value in dotenv_values(path).items() if value is not None}
 
 
-def _section(section: Field[Any], values: Any, toml: Path | None, variables: Mapping[str, str]) -> Any:
-    kind: Any = section.default_factory
+def _providers(tables: Any, toml: Path | None, variables: Mapping[str, str]) -> tuple[ProviderSettings, ...]:
+    if not isinstance(tables, list):
+        raise ConfigurationError(f"{toml}: providers is not a list of tables", remedy="write each as: [[providers]]")
+    found: list[ProviderSettings] = [_section("providers", ProviderSettings, table, toml, {}) for table in tables]
+    # the variable's name holds the provider's, so no option can declare it
+    secrets = [variables.get(provider.secret_variable) or provider.client_secret.reveal() for provider in found]
+    return tuple(
+        replace(provider, client_secret=Secret(secret)) for provider, secret in zip(found, secrets, strict=True)
+    )
+
+
+def _section(name: str, kind: Any, values: Any, toml: Path | None, variables: Mapping[str, str]) -> Any:
     if not isinstance(values, dict):
-        raise ConfigurationError(
-            f"{toml}: [{section.name}] is not a table", remedy=f"write it as a table: [{section.name}]"
-        )
+        raise ConfigurationError(f"{toml}: [{name}] is not a table", remedy=f"write it as a table: [{name}]")
     hints = get_type_hints(kind)
     known = {option.name: option for option in fields(kind)}
     for key in values:
         if key not in known:
-            raise _unknown(toml, f"{section.name}.{key}", [f"{section.name}.{name}" for name in known], "key")
-    chosen = {key: convert(value, hints[key], f"{toml}: {section.name}.{key}") for key, value in values.items()}
-    for name, option in known.items():
+            raise _unknown(toml, f"{name}.{key}", [f"{name}.{one}" for one in known], "key")
+    chosen = {key: convert(value, hints[key], f"{toml}: {name}.{key}") for key, value in values.items()}
+    for key, option in known.items():
         variable = option.metadata["env"]
         if variables.get(variable or "", "") != "":
-            chosen[name] = convert(variables[variable], hints[name], f"environment variable {variable}")
+            chosen[key] = convert(variables[variable], hints[key], f"environment variable {variable}")
     return replace(kind(), **chosen)
 
 

@@ -6,7 +6,7 @@ config.toml, sample.env and docs/reference/configuration.md are checked against 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -158,6 +158,9 @@ class MailSettings:
     address: str = option("", "the sender's address", env="SENDER_ADDRESS")
     user: str = option("", "user name; empty: the address, when there is a password", env="SENDER_USER")
     password: Secret = option(Secret(""), "password or application key", env="SENDER_PASSWORD")
+    ca_file: str = option(
+        "", "PEM file of the authority that signed the server's certificate; empty: the system's", env="SENDER_CA_FILE"
+    )
     timeout_s: float = option(30.0, "seconds to wait for the server's answer")
     keep_trying_s: float = option(172_800.0, "seconds after which a mail that cannot be delivered is given up")
 
@@ -188,7 +191,9 @@ class AccountSettings:
     session_s: float = option(7_776_000.0, "seconds after which a session ends in any case")
     signing_key_s: float = option(2_592_000.0, "seconds after which a new key signs access tokens")
     redirect_uri: str = option(
-        "", "where external identity providers send people back; empty: under door.public_url", env="REDIRECT_URI"
+        "",
+        "address of /oauth/callback as browsers reach it, for identity providers; empty: under door.public_url",
+        env="REDIRECT_URI",
     )
 
 
@@ -292,6 +297,28 @@ class JobSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """An OpenID Connect provider that people may log in with: a table [[providers]] each."""
+
+    name: str = option("", "its name in addresses and in the variable of its secret: a-z, 0-9 and -")
+    label: str = option("", "what people read on the button; empty: the name")
+    issuer: str = option("", "its issuer, exactly as its own /.well-known/openid-configuration names it")
+    client_id: str = option("", "what it calls this server")
+    client_secret: Secret = option(
+        Secret(""), "what this server proves itself with; empty: by PKCE alone", env="OIDC_<NAME>_CLIENT_SECRET"
+    )
+    scopes: str = option(
+        "openid email profile", "what is asked for; with offline_access its tokens are kept, encrypted, and renewed"
+    )
+    timeout_s: float = option(5.0, "seconds to wait for one of its answers")
+
+    @property
+    def secret_variable(self) -> str:
+        """The environment variable of the client secret."""
+        return f"OIDC_{self.name.upper().replace('-', '_')}_CLIENT_SECRET"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of it, built once at start (config/loading.py)."""
 
@@ -309,8 +336,14 @@ class Settings:
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     streaming: StreamingSettings = field(default_factory=StreamingSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
+    providers: tuple[ProviderSettings, ...] = ()
 
     @property
     def any_embedded(self) -> bool:
         """Whether some state lives in data_dir or in this process alone, so that one server may run at most."""
         return self.sql.embedded or self.cache.embedded or self.bucket.embedded
+
+
+def sections() -> tuple[Field[Any], ...]:
+    """The fields of Settings that are one table each; [[providers]] may come any number of times."""
+    return tuple(section for section in fields(Settings) if section.default_factory is not MISSING)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from dataclasses import fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from backend.src.config.door import check_door
 from backend.src.config.errors import ConfigurationError
-from backend.src.config.settings import Role, Secret, Settings
+from backend.src.config.settings import ProviderSettings, Role, Secret, Settings, sections
 
 SECRET_KEY_LENGTH = 32
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "placeholder", "secret", "password"})
@@ -27,11 +30,14 @@ _ZERO_MEANS_NEVER = frozenset(
         "scheduled_days",
     }
 )
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+_provider_name = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
 def validate(settings: Settings) -> None:
     """Raises ConfigurationError for a value out of range, a placeholder secret or settings that do not fit."""
-    for section in fields(settings):
+    for section in sections():
         values = getattr(settings, section.name)
         for option in fields(values):
             _check_value(f"{section.name}.{option.name}", option.metadata["env"], getattr(values, option.name))
@@ -42,6 +48,7 @@ def validate(settings: Settings) -> None:
     _check_choice("mail.security", settings.mail.security, ("tls", "starttls", "none"))
     check_door(settings.door)
     _check_role(settings)
+    _check_providers(settings.providers)
 
 
 def _check_value(key: str, variable: str | None, value: Any) -> None:
@@ -99,3 +106,44 @@ def _check_role(settings: Settings) -> None:
             f"role {role.value} shares its state with other processes, but {', '.join(missing)} is not set",
             remedy="set it, or use ROLE=all for one process with everything embedded",
         )
+
+
+def _check_providers(providers: tuple[ProviderSettings, ...]) -> None:
+    for provider in providers:
+        _check_provider(provider)
+    twice = [name for name, count in Counter(provider.name for provider in providers).items() if count > 1]
+    if twice:
+        raise ConfigurationError(f"providers.name = {twice[0]!r} comes twice", remedy="give each a name of its own")
+
+
+def _check_provider(provider: ProviderSettings) -> None:
+    if not _provider_name.fullmatch(provider.name):
+        raise ConfigurationError(
+            f"providers.name = {provider.name!r} is no name",
+            remedy="use a-z, 0-9 and -, beginning with a letter, at most 32 characters",
+        )
+    for option in fields(provider):
+        variable = provider.secret_variable if option.metadata["env"] else None
+        _check_value(f"providers.{option.name} of {provider.name}", variable, getattr(provider, option.name))
+    _check_issuer(provider)
+    if not provider.client_id:
+        raise ConfigurationError(
+            f"providers.client_id of {provider.name} is missing", remedy="register this server there; see its answer"
+        )
+    if "openid" not in provider.scopes.split():
+        raise ConfigurationError(
+            f"providers.scopes of {provider.name} do not name openid", remedy='write "openid email profile"'
+        )
+
+
+def _check_issuer(provider: ProviderSettings) -> None:
+    where = f"providers.issuer of {provider.name} = {provider.issuer!r}"
+    try:
+        parts = urlsplit(provider.issuer)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
+        raise ConfigurationError(f"{where} is no address", remedy="give its https address, without ? and #")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ConfigurationError(f"{where} is not protected", remedy="use https; http is for this machine alone")
