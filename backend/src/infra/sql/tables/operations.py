@@ -29,6 +29,7 @@ crons = Table(
     "crons",
     metadata,
     Column("name", text(64), primary_key=True),
+    Column("schedule", text(512)),  # by which due_at was found
     Column("paused", Boolean, nullable=False, default=False),
     Column("due_at", UtcDateTime),
     Column("requested", Boolean, nullable=False, default=False),  # run now, whatever is due
@@ -63,11 +64,12 @@ outbox = Table(
     Column("message_id", text(NAME), nullable=False, unique=True),
     Column("recipient", text(NAME), nullable=False),
     Column("subject", text(NAME), nullable=False),
-    Column("message", blob()),  # RFC 5322, encrypted: it may hold a code; NULL once it was sent or given up
+    Column("message", blob()),  # RFC 5322, encrypted: it may hold a code; NULL once it was sent
     Column("status", text(16), nullable=False),  # waiting, sending, sent, failed
     Column("attempts", Integer, nullable=False, default=0),
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_attempt_at", UtcDateTime),
+    Column("give_up_at", UtcDateTime, nullable=False),
     Column("claimed_by", text(NAME)),
     Column("claimed_at", UtcDateTime),
     Column("sent_at", UtcDateTime),

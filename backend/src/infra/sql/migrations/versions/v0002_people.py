@@ -259,6 +259,7 @@ def _crons() -> None:
     op.create_table(
         "crons",
         sa.Column("name", text(64), nullable=False),
+        sa.Column("schedule", text(512), nullable=True),
         sa.Column("paused", sa.Boolean(), nullable=False),
         sa.Column("due_at", UtcDateTime(), nullable=True),
         sa.Column("requested", sa.Boolean(), nullable=False),
@@ -301,6 +302,7 @@ def _outbox() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("next_attempt_at", UtcDateTime(), nullable=True),
+        sa.Column("give_up_at", UtcDateTime(), nullable=False),
         sa.Column("claimed_by", text(255), nullable=True),
         sa.Column("claimed_at", UtcDateTime(), nullable=True),
         sa.Column("sent_at", UtcDateTime(), nullable=True),
