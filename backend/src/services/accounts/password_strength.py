@@ -1,0 +1,43 @@
+"""Whether a password is worth having: its length, and how many guesses it would take (zxcvbn, USENIX Security 2016)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from zxcvbn import zxcvbn
+
+RATED_LENGTH = 72  # zxcvbn takes no more; what comes after only adds to it
+OWN_WORDS = ("larder", "epics", "squirrel", "snapshot", "demo", "administrator", "operator", "controlroom")
+# refused whatever the settings say: the first that anybody tries
+DEFAULTS = frozenset(
+    {
+        *OWN_WORDS,
+        *("admin", "root", "password", "passw0rd", "changeme", "change-me", "secret", "letmein", "guest", "test"),
+        *("1234567890", "123456789", "12345678", "0123456789", "qwertyuiop", "larderlarder", "adminadmin"),
+        *("larder-admin", "larderadmin", "administrator1", "password123", "admin12345"),
+    }
+)
+
+
+def weaknesses(password: str, hints: Collection[str], *, length: int, strength: int) -> list[str]:
+    """What speaks against it, nothing when it will do. `hints` are what an attacker knows of the person."""
+    plain = password.lower()
+    if len(password) < length:
+        return [f"It has {len(password)} characters; at least {length} are needed."]
+    if plain in DEFAULTS or plain in {hint.lower() for hint in hints}:
+        return ["It is one of the first that anybody would try."]
+    if not strength:
+        return []
+    rating: dict[str, Any] = zxcvbn(password[:RATED_LENGTH], user_inputs=[*OWN_WORDS, *words_of(hints)])
+    if rating["score"] >= strength:
+        return []
+    feedback = rating["feedback"]
+    return [advice for advice in (feedback["warning"], *feedback["suggestions"]) if advice] or ["It is easy to guess."]
+
+
+def words_of(hints: Collection[str]) -> list[str]:
+    """The hints and their parts: ann.smith@lab.org is guessed as ann, smith and lab, too."""
+    parts = [part for hint in hints for part in re.split(r"[\W_]+", hint)]
+    return [word for word in dict.fromkeys((*hints, *parts)) if len(word) > 2]

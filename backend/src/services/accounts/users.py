@@ -1,0 +1,219 @@
+"""People, as the login and administrators see them.
+
+What they do themselves is in registrations.py, password_resets.py and profiles.py.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from backend.src.config.settings import AccountSettings
+from backend.src.core.clock import Clock
+from backend.src.core.errors import Conflict, Invalid, StartFailed, Unauthenticated
+from backend.src.infra.sql import SQL
+from backend.src.services.accounts import lockout, session_rows, user_rows
+from backend.src.services.accounts.email_addresses import login_name, normalised_address
+from backend.src.services.accounts.lockout import LockedOut, whole_seconds
+from backend.src.services.accounts.passwords import Passwords
+from backend.src.services.accounts.principal import Role
+from backend.src.services.accounts.user_rows import User
+
+log = logging.getLogger(__name__)
+
+# whatever ends trust in a person ends their sessions in the same transaction
+TRUST = (*user_rows.TABLES, *session_rows.TABLES)
+FIRST_NAME = "First administrator"
+BY_CONFIGURATION = "ADMIN_EMAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class UserDraft:
+    """Somebody to be made; without a password they set one by a code."""
+
+    email: str
+    name: str
+    role: Role
+    password: str | None = None
+
+
+class Users:
+    """Who there is, and whether it is them."""
+
+    def __init__(self, sql: SQL, passwords: Passwords, clock: Clock, settings: AccountSettings) -> None:
+        self._sql = sql
+        self._passwords = passwords
+        self._clock = clock
+        self._settings = settings
+
+    async def start(self) -> None:
+        """Makes the first administrator that the settings name. Raises StartFailed for a password of no worth."""
+        settings = self._settings
+        if settings.admin_email and await self._sql.read(user_rows.count_administrators) == 0:
+            await self._make_first(settings.admin_email, settings.admin_password.reveal())
+
+    async def stop(self) -> None:
+        """Nothing is open."""
+
+    async def ping(self) -> None:
+        """Nothing of its own can fail: SQL answers for itself."""
+
+    async def authenticate(self, email: str, password: str) -> User:
+        """Who this is. Raises Unauthenticated, the same after the same time whatever was wrong; LockedOut, TooMany."""
+        name = login_name(email)
+        await self._count_attempt(name)
+        login = await self._sql.read(lambda connection: user_rows.find_login(connection, name))
+        user, password_hash = login or (None, None)
+        right = await self._passwords.check(password, password_hash)
+        if user is None or password_hash is None or not right or user.disabled:
+            raise _wrong()
+        new_hash = await self._passwords.hash(password) if self._passwords.needs_rehash(password_hash) else None
+        return await self._let_in(user, name, password_hash, new_hash)
+
+    async def prove(self, user: User, password: str) -> bool:
+        """Whether it is their password; counted like a login. Raises LockedOut, TooMany."""
+        await self._count_attempt(user.email)
+        password_hash = await self._sql.read(lambda connection: user_rows.password_hash_of(connection, user.id))
+        right = await self._passwords.check(password, password_hash)
+        if right:
+            await self._sql.write(lambda connection: lockout.forget_failures(connection, user.email))
+        return right
+
+    async def get(self, user_id: int) -> User:
+        """Raises UserNotFound."""
+        return await self._sql.read(lambda connection: user_rows.get_user(connection, user_id))
+
+    async def find(self, email: str) -> User | None:
+        """The person with this address, however it is spelled. Raises Invalid for what is no address."""
+        address = normalised_address(email)
+        return await self._sql.read(lambda connection: user_rows.find_user(connection, address))
+
+    async def page(self, *, part: str | None = None, after: str | None = None, limit: int = 100) -> list[User]:
+        """In the order of their addresses, those after `after`; `part` of an address or a name."""
+        return await self._sql.read(
+            lambda connection: user_rows.list_users(connection, part=part, after=after, limit=limit)
+        )
+
+    async def create(self, draft: UserDraft, *, by: str | None) -> User:
+        """Somebody whose address the administrator vouches for. Raises Invalid, AddressTaken, TooMany."""
+        address = normalised_address(draft.email)
+        password_hash = None
+        if draft.password is not None:
+            await self._passwords.validate(draft.password, (address, draft.name))
+            password_hash = await self._passwords.hash(draft.password)
+        now = self._clock.now()
+
+        def insert(connection: Connection) -> User:
+            return user_rows.insert_user(
+                connection,
+                email=address,
+                name=draft.name,
+                role=draft.role,
+                password_hash=password_hash,
+                created_by=by,
+                now=now,
+            )
+
+        return await self._sql.write(insert, touches=user_rows.TABLES)
+
+    async def update(self, user_id: int, *, name: str | None = None, email: str | None = None) -> User:
+        """What an administrator corrects; the address is vouched for. Raises Invalid, AddressTaken, UserNotFound."""
+        values: dict[str, Any] = {} if name is None else {"name": name}
+        if email is not None:
+            values["email"] = normalised_address(email)
+        return await self._change(user_id, **values)
+
+    async def set_role(self, user_id: int, role: Role) -> User:
+        """A role that allows less ends the person's sessions. Raises UserNotFound, LastAdministrator."""
+        now = self._clock.now()
+
+        def work(connection: Connection) -> User:
+            user = user_rows.get_user(connection, user_id)
+            if role is not Role.ADMINISTRATOR:
+                user_rows.keep_an_administrator(connection, user)
+            if user.role.scopes - role.scopes:
+                session_rows.revoke_all(connection, user_id, "role", now)
+            return user_rows.change_user(connection, user_id, now, role=role.value)
+
+        return await self._sql.write(work, touches=TRUST)
+
+    async def disable(self, user_id: int) -> User:
+        """Ends their sessions and lets them in no more. Raises UserNotFound, LastAdministrator."""
+        now = self._clock.now()
+        return await self._sql.write(lambda connection: disable_user(connection, user_id, now), touches=TRUST)
+
+    async def enable(self, user_id: int) -> User:
+        """Lets them in again. Raises UserNotFound."""
+        return await self._change(user_id, disabled_at=None)
+
+    async def delete(self, user_id: int) -> User:
+        """Forgets address, name and password; what they did stays recorded. Raises UserNotFound, LastAdministrator."""
+        now = self._clock.now()
+        return await self._sql.write(lambda connection: delete_user(connection, user_id, now), touches=TRUST)
+
+    async def _count_attempt(self, name: str) -> None:
+        now, settings = self._clock.now(), self._settings
+        wait = await self._sql.write(lambda connection: lockout.count_attempt(connection, name, settings, now))
+        if wait:
+            raise LockedOut(whole_seconds(wait))
+
+    async def _let_in(self, user: User, name: str, seen_hash: str, new_hash: str | None) -> User:
+        now = self._clock.now()
+
+        def work(connection: Connection) -> User:
+            # the password may have been changed, or the person sent away, while it was being checked
+            if not user_rows.note_login(connection, user.id, seen_hash, now, new_hash):
+                raise _wrong()
+            lockout.forget_failures(connection, name)
+            return user_rows.get_user(connection, user.id)
+
+        return await self._sql.write(work)  # touches nothing: when they came last opens no door
+
+    async def _change(self, user_id: int, **values: Any) -> User:
+        now = self._clock.now()
+        return await self._sql.write(
+            lambda connection: user_rows.change_user(connection, user_id, now, **values), touches=user_rows.TABLES
+        )
+
+    async def _make_first(self, email: str, password: str) -> None:
+        try:
+            user = await self.create(UserDraft(email, FIRST_NAME, Role.ADMINISTRATOR, password), by=BY_CONFIGURATION)
+        except Conflict:
+            log.warning("ADMIN_EMAIL names somebody who is no administrator; nothing was changed")
+        except Invalid as error:
+            raise _no_first(error) from error
+        else:
+            log.info("made the first administrator, user %d", user.id)
+
+
+def disable_user(connection: Connection, user_id: int, now: datetime) -> User:
+    """Lets a person in no more, and ends their sessions; the write touches TRUST."""
+    user_rows.keep_an_administrator(connection, user_rows.get_user(connection, user_id))
+    session_rows.revoke_all(connection, user_id, "disabled", now)
+    return user_rows.change_user(connection, user_id, now, disabled_at=now)
+
+
+def delete_user(connection: Connection, user_id: int, now: datetime) -> User:
+    """Forgets a person, and ends their sessions; the write touches TRUST. Returns who it was."""
+    user = user_rows.get_user(connection, user_id)
+    user_rows.keep_an_administrator(connection, user)
+    session_rows.revoke_all(connection, user_id, "deleted", now)
+    lockout.forget_failures(connection, user.email)
+    user_rows.erase_user(connection, user_id, now)
+    return user
+
+
+def _wrong() -> Unauthenticated:
+    return Unauthenticated("the address or the password is wrong")
+
+
+def _no_first(error: Invalid) -> StartFailed:
+    details = " ".join(one.message for one in error.errors)
+    return StartFailed(
+        f"no first administrator can be made of ADMIN_EMAIL and ADMIN_PASSWORD: {error.message}. {details}",
+        remedy="set another ADMIN_PASSWORD (openssl rand -base64 18), or unset both and run: user create",
+    )
