@@ -206,10 +206,13 @@ class CronSettings:
     tokens: str = option("every 1h, jitter 5m", "remove expired sessions, tokens, codes and login failures")
     signing_keys: str = option("every 1h, jitter 5m", "begin to sign with a new key when the old one is due")
     provider_tokens: str = option("every 5m, jitter 30s", "renew the tokens of identity providers that run out")
+    mail: str = option("cron 5 2 * * *, jitter 5m", "remove sent and given up mail older than [retention]")
     jobs: str = option("cron 10 2 * * *, jitter 5m", "remove ended jobs and outcomes older than [retention]")
     audit: str = option("cron 20 2 * * *, jitter 5m", "remove entries of the audit trail older than [retention]")
     retention: str = option("cron 30 2 * * *, jitter 5m", "remove snapshots whose label's time is over")
-    archives: str = option("cron 0 3 * * *, jitter 5m", "remove archives that no snapshot names")
+    archives: str = option(
+        "every 1h, jitter 5m", "remove archives that no snapshot names, and plans that nobody can execute any more"
+    )
     watchdog: str = option("every 60s", "compare the live table with a forced read")
     snapshot: str = option("off", "take a snapshot of everything")
 

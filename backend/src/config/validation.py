@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from backend.src.config.door import check_door
 from backend.src.config.errors import ConfigurationError
-from backend.src.config.settings import ProviderSettings, Role, Secret, Settings, sections
+from backend.src.config.schedule import REMEDY, Schedule
+from backend.src.config.settings import CronSettings, ProviderSettings, Role, Secret, Settings, sections
 
 SECRET_KEY_LENGTH = 32
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "placeholder", "secret", "password"})
@@ -47,6 +48,7 @@ def validate(settings: Settings) -> None:
     _check_choice("accounts.registration", settings.accounts.registration, ("closed", "invitation", "open"))
     _check_choice("mail.security", settings.mail.security, ("tls", "starttls", "none"))
     check_door(settings.door)
+    _check_schedules(settings.crons)
     _check_role(settings)
     _check_providers(settings.providers)
 
@@ -89,6 +91,16 @@ def _check_secret_key(secret: Secret) -> None:
 def _check_choice(key: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ConfigurationError(f"{key} = {value!r} is unknown", remedy="use one of: " + ", ".join(allowed))
+
+
+def _check_schedules(crons: CronSettings) -> None:
+    for option in fields(crons):
+        text = getattr(crons, option.name)
+        if isinstance(text, str):
+            try:
+                Schedule.parse(text)
+            except ValueError as exc:
+                raise ConfigurationError(f"crons.{option.name} = {text!r}: {exc}", remedy=REMEDY) from exc
 
 
 def _check_role(settings: Settings) -> None:
