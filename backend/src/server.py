@@ -24,7 +24,7 @@ from backend.src.infra.bucket import Bucket
 from backend.src.infra.cache import Redis
 from backend.src.infra.epics import Epics, Protocol
 from backend.src.infra.sql import SQL
-from backend.src.services.accounts import Accounts
+from backend.src.services.accounts import Accounts, ApiKeys
 from backend.src.services.audit import Audit
 from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
 from backend.src.services.health import Health
@@ -65,10 +65,10 @@ get = RuntimeManager.get
 INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics)
 TABLE: tuple[type, ...] = (PVMonitor, Publisher, Replica)  # the live table: watched here, or copied from the leader
 STARTED: dict[Role, tuple[type, ...]] = {
-    Role.ALL: (*INFRASTRUCTURE, Accounts, *TABLE, Watchdog, Snapshots, Restores, Jobs, SubscriptionRegistry),
-    Role.API: (*INFRASTRUCTURE, Accounts, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
-    Role.MONITOR: (*INFRASTRUCTURE, Accounts, *TABLE, Watchdog),
-    Role.WORKER: (*INFRASTRUCTURE, Accounts, *TABLE, Snapshots, Restores, Jobs),
+    Role.ALL: (*INFRASTRUCTURE, ApiKeys, *TABLE, Watchdog, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.API: (*INFRASTRUCTURE, ApiKeys, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.MONITOR: (*INFRASTRUCTURE, ApiKeys, *TABLE, Watchdog),
+    Role.WORKER: (*INFRASTRUCTURE, ApiKeys, *TABLE, Snapshots, Restores, Jobs),
 }
 WORKING = (Role.ALL, Role.WORKER)
 MONITORING = (Role.ALL, Role.MONITOR)
@@ -145,7 +145,8 @@ def _register_people(settings: Settings, clock: SystemClock) -> None:
     """Who may do what."""
     register = RuntimeManager.register
     register(Audit, factory=lambda: Audit(get(SQL), clock))
-    register(Accounts, factory=lambda: Accounts(get(SQL), clock, get(Supervisor), settings.server.secret_key))
+    register(ApiKeys, factory=lambda: ApiKeys(get(SQL), clock, get(Supervisor)))
+    register(Accounts, factory=lambda: Accounts(get(ApiKeys), settings.server.secret_key, clock))
 
 
 def _register_machine(settings: Settings, clock: SystemClock) -> None:
@@ -243,7 +244,7 @@ def _endpoints(settings: Settings) -> tuple[Callable[[], Any], ...]:
     protocol = Protocol(settings.epics.default_protocol)
     return (
         *common,
-        lambda: ApiKeysEndpoint(get(Accounts)),
+        lambda: ApiKeysEndpoint(get(ApiKeys)),
         lambda: PvsEndpoint(catalog, live, names),
         lambda: PvImportEndpoint(catalog),
         lambda: TagsEndpoint(get(TagCatalog)),

@@ -1,119 +1,165 @@
-"""API keys in SQL: rows in and out. Each function runs inside a transaction of its caller."""
+"""The keys of programs: made, checked, changed, rotated, revoked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection
 
-from backend.src.core.errors import Conflict, NotFound
-from backend.src.infra.sql.tables import api_keys
-from backend.src.services.accounts.principal import Scope, in_order
+from backend.src.core.clock import Clock
+from backend.src.core.errors import Invalid, Unauthenticated
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.sql import SQL, CacheKind
+from backend.src.services.accounts import api_key_rows as rows
+from backend.src.services.accounts import key_changes
+from backend.src.services.accounts.address_ranges import parse_ranges, within
+from backend.src.services.accounts.api_key_rows import ApiKey, KeyDraft
+from backend.src.services.accounts.credential_memory import CredentialMemory
+from backend.src.services.accounts.key_changes import KeyChange, Rotation
+from backend.src.services.accounts.known_key import KnownKey
+from backend.src.services.accounts.principal import Principal
+from backend.src.services.accounts.tokens import hash_of, looks_like_token, new_token, same_hash
 
-TABLES = ("api_keys",)
+log = logging.getLogger(__name__)
 
+NOTE_USE_EVERY_S = 60.0
+NOTE_USE = "accounts: last use of keys"
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A program's key, without its token, which nobody has but the program."""
-
-    id: int
-    app_name: str
-    scopes: tuple[Scope, ...]
-    is_active: bool
-    created_at: datetime
-    updated_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
-
-
-class KeyNotFound(NotFound):
-    """The id names no key."""
-
-    def __init__(self, key_id: int) -> None:
-        super().__init__(f"API key {key_id} not found")
+T = TypeVar("T")
 
 
-def insert_key(
-    connection: Connection,
-    *,
-    app_name: str,
-    scopes: Iterable[Scope],
-    token_hash: str,
-    expires_at: datetime | None,
-    now: datetime,
-) -> ApiKey:
-    """Raises Conflict when an active key has this name."""
-    taken = select(api_keys.c.id).where(api_keys.c.active_name == app_name)
-    if connection.scalar(taken) is not None:
-        raise Conflict(f"an active API key named {app_name!r} exists", remedy="revoke it first, or take another name")
-    row: dict[str, Any] = {
-        "app_name": app_name,
-        "active_name": app_name,
-        "token_hash": token_hash,
-        "scopes": [scope.value for scope in in_order(scopes)],
-        "is_active": True,
-        "created_at": now,
-        "updated_at": now,
-        "expires_at": expires_at,
-    }
-    inserted = connection.execute(insert(api_keys).values(row)).inserted_primary_key
-    assert inserted is not None
-    return _key({**row, "id": inserted[0], "last_used_at": None})
+class ApiKeys:
+    """Every change is made by somebody (`by`), who can give, change and take only what they hold themselves."""
 
+    def __init__(self, sql: SQL, clock: Clock, supervisor: Supervisor) -> None:
+        self._sql = sql
+        self._clock = clock
+        self._supervisor = supervisor
+        self._used: dict[int, datetime] = {}
+        self._memory = CredentialMemory[KnownKey](sql, rows.TABLES, clock)
 
-def deactivate_key(connection: Connection, key_id: int, now: datetime) -> ApiKey:
-    """Revokes for good; the row stays, for who asks later. Raises KeyNotFound, or Conflict when it was revoked."""
-    revoked = {"is_active": False, "active_name": None, "updated_at": now}
-    active = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.is_active)
-    changed = connection.execute(active.values(revoked)).rowcount
-    row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).mappings().first()
-    if row is None:
-        raise KeyNotFound(key_id)
-    if not changed:
-        raise Conflict(f"API key {key_id} is revoked already")
-    return _key(row)
+    async def start(self) -> None:
+        """Begins to note when keys are used."""
+        self._supervisor.start_loop(NOTE_USE, self._note_use_for_ever)
 
+    async def stop(self) -> None:
+        """Writes the uses noted since the last time."""
+        await self._supervisor.stop(NOTE_USE)
+        await self.note_use_once()
 
-def list_keys(connection: Connection, *, active_only: bool) -> list[ApiKey]:
-    """Every key, oldest first."""
-    query = select(api_keys).order_by(api_keys.c.id)
-    if active_only:
-        query = query.where(api_keys.c.is_active)
-    return [_key(row) for row in connection.execute(query).mappings()]
+    async def ping(self) -> None:
+        """Nothing of its own can fail: SQL answers for itself."""
 
+    async def create(self, draft: KeyDraft, *, by: Principal) -> tuple[ApiKey, str]:
+        """A new key and its token, which nobody can ask for again.
 
-def count_keys(connection: Connection, *, active_only: bool) -> int:
-    """How many there are."""
-    query = select(func.count()).select_from(api_keys)
-    return connection.scalar(query.where(api_keys.c.is_active) if active_only else query) or 0
+        Raises Conflict for a name in use, Forbidden for scopes beyond one's own, Invalid.
+        """
+        now, token = self._clock.now(), new_token()
+        if not draft.scopes:
+            raise Invalid("a key without scopes is good for nothing", remedy="name at least one scope")
+        key_changes.refuse_expired(draft.expires_at, now)
+        key_changes.refuse_beyond(by, draft.scopes)
+        plain = replace(draft, addresses=tuple(str(network) for network in parse_ranges(draft.addresses)))
 
+        def insert(connection: Connection) -> ApiKey:
+            return rows.insert_key(connection, plain, token=token, created_by=by.name, now=now)
 
-def find_by_hash(connection: Connection, token_hash: str) -> dict[str, Any] | None:
-    """What authentication needs of the active key with this hash, as values that a cache can keep."""
-    columns = (api_keys.c.id, api_keys.c.app_name, api_keys.c.token_hash, api_keys.c.scopes, api_keys.c.expires_at)
-    row = connection.execute(select(*columns).where(api_keys.c.token_hash == token_hash, api_keys.c.is_active))
-    found = row.mappings().first()
-    return None if found is None else dict(found)
+        return await self._change(insert), token
 
+    async def authenticate(self, token: str, address: str = "") -> Principal:
+        """The program whose key this is. Raises Unauthenticated; expiry and address are checked on every use."""
+        token_hash = hash_of(token)
+        key = await self._known_key(token_hash) if looks_like_token(token) else None
+        if key is None or not same_hash(key.token_hash, token_hash):
+            raise Unauthenticated("the API key is not known, or was revoked")
+        now = self._clock.now()
+        if key.expires_at is not None and key.expires_at <= now:
+            raise Unauthenticated("the API key has expired", remedy="ask for a new one")
+        if key.addresses and not within(address, key.addresses):
+            log.warning("API key %d (%s) came from %s, where it may not be used", key.id, key.principal.name, address)
+            raise Unauthenticated(f"the API key may not be used from {address or 'an unknown address'}")
+        if key.replaces is not None:
+            old, new = key.replaces, key.id
+            await self._change(lambda connection: rows.end_replaced(connection, new, old, now))
+        self._used[key.id] = now
+        return key.principal
 
-def note_used(connection: Connection, used: Mapping[int, datetime]) -> None:
-    """Writes when each key was last used."""
-    for key_id, at in sorted(used.items()):
-        connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(last_used_at=at))
+    async def keys(self, *, active_only: bool = False) -> list[ApiKey]:
+        """Every key, oldest first."""
+        return await self._sql.read(lambda connection: rows.list_keys(connection, active_only=active_only))
 
+    async def get(self, key_id: int) -> ApiKey:
+        """Raises NotFound."""
+        return await self._sql.read(lambda connection: rows.get_key(connection, key_id))
 
-def _key(row: Mapping[Any, Any]) -> ApiKey:
-    return ApiKey(
-        id=row["id"],
-        app_name=row["app_name"],
-        scopes=tuple(Scope(scope) for scope in row["scopes"]),
-        is_active=bool(row["is_active"]),
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        expires_at=row["expires_at"],
-        last_used_at=row["last_used_at"],
-    )
+    async def count(self, *, active_only: bool = False) -> int:
+        """How many keys there are."""
+        return await self._sql.read(lambda connection: rows.count_keys(connection, active_only=active_only))
+
+    async def revoke(self, key_id: int, *, by: Principal, force: bool = False) -> ApiKey:
+        """At once and for good.
+
+        Raises NotFound, Forbidden, or Conflict: revoked; without force also one's own and the last administrator's.
+        """
+        now = self._clock.now()
+        return await self._change(lambda connection: key_changes.revoke(connection, key_id, by, now, force=force))
+
+    async def change(
+        self, key_id: int, wanted: KeyChange, *, by: Principal, address: str = "", force: bool = False
+    ) -> ApiKey:
+        """`address` is where `by` asks from.
+
+        Raises NotFound, Forbidden, Invalid, or Conflict: a name in use, a revoked key; without force also an expiry of
+        the last administrator's, ranges that exclude one's own address.
+        """
+        now = self._clock.now()
+        return await self._change(
+            lambda connection: key_changes.change(connection, key_id, wanted, by, address, now, force=force)
+        )
+
+    async def rotate(
+        self, key_id: int, rotation: Rotation, *, by: Principal, force: bool = False
+    ) -> tuple[ApiKey, str]:
+        """The key that takes its place, and its token.
+
+        Raises NotFound, Forbidden, Invalid, or Conflict: revoked or rotated already; without force also the last
+        administrator's without any overlap.
+        """
+        now, token = self._clock.now(), new_token()
+
+        def rotate(connection: Connection) -> ApiKey:
+            return key_changes.rotate(connection, key_id, rotation, by, token, now, force=force)
+
+        return await self._change(rotate), token
+
+    async def note_use_once(self) -> None:
+        """Writes when keys were last used, all in one transaction; the cached rows stay good."""
+        used, self._used = self._used, {}
+        if used:
+            await self._sql.write(lambda connection: rows.note_used(connection, used))
+
+    async def _note_use_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_USE_EVERY_S)
+            await self.note_use_once()
+
+    async def _change(self, work: Callable[[Connection], T]) -> T:
+        return await self._sql.write(work, touches=rows.TABLES)
+
+    async def _known_key(self, token_hash: str) -> KnownKey | None:
+        return self._memory.recall(token_hash) or await self._memory.ask(token_hash, lambda: self._find_key(token_hash))
+
+    async def _find_key(self, token_hash: str) -> KnownKey | None:
+        record = await self._sql.cached(
+            CacheKind.AUTHENTICATION,
+            token_hash,
+            rows.TABLES,
+            lambda connection: rows.find_by_hash(connection, token_hash),
+        )
+        return None if record is None else KnownKey.of(record)

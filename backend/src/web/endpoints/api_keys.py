@@ -2,128 +2,95 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any
 
-from fastapi import Query
-from pydantic import Field, model_validator
+from fastapi import Query, Request
 
 from backend.src.core.errors import Conflict
-from backend.src.services.accounts import Accounts, ApiKey, Principal, Scope
+from backend.src.services.accounts import ApiKeys, Principal
 from backend.src.web.access import Access, CurrentPrincipal
-from backend.src.web.inputs import IdText, Moment, Name, PathId
-from backend.src.web.models import RequestModel, ResponseModel
+from backend.src.web.api_key_models import ChangedKey, Key, KeyRotation, KeyWithToken, NewKey
+from backend.src.web.client_address import client_address
+from backend.src.web.inputs import PathId
 from backend.src.web.routes import Route
 
-TAGS = ("API keys",)
+BASE = "/v1/api-keys"
+ONE = f"{BASE}/{{key_id}}"
+REACH = "Nobody gives, changes or takes away scopes that they do not hold themselves; administrators may all."
 
-
-class NewKey(RequestModel):
-    """A key to make: by scopes, or by the two rights that older clients know."""
-
-    app_name: Name
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=16)] | None = None
-    read_access: bool | None = None
-    write_access: bool | None = None
-    expires_at: Moment | None = None
-
-    @model_validator(mode="after")
-    def _names_a_right(self) -> NewKey:
-        if not self.held_scopes():
-            raise ValueError("name at least one of scopes, readAccess and writeAccess")
-        return self
-
-    def held_scopes(self) -> frozenset[Scope]:
-        """The scopes, however they were asked for."""
-        named = {Scope.READ: self.read_access, Scope.WRITE: self.write_access}
-        return frozenset(self.scopes or ()) | {scope for scope, wanted in named.items() if wanted}
-
-
-class Key(ResponseModel):
-    """A key without its token."""
-
-    id: IdText
-    app_name: str
-    is_active: bool
-    read_access: bool
-    write_access: bool
-    scopes: list[Scope]
-    created_at: datetime
-    updated_at: datetime
-    expires_at: datetime | None
-    last_used_at: datetime | None
-
-    @classmethod
-    def of(cls, key: ApiKey, **more: str) -> Self:
-        """The wire's form of a key."""
-        return cls.model_validate(
-            {
-                **asdict(key),
-                "read_access": Scope.READ in key.scopes,
-                "write_access": Scope.WRITE in key.scopes,
-                "scopes": list(key.scopes),
-                **more,
-            }
-        )
-
-
-class KeyWithToken(Key):
-    """A key just made; its token is shown this once."""
-
-    token: str
+Force = Annotated[bool, Query(description="also for the key that makes this call, and for the last administrator's")]
 
 
 class ApiKeysEndpoint:
-    """Lists, makes and revokes keys."""
+    """Lists, makes, changes, rotates and revokes keys."""
 
-    def __init__(self, accounts: Accounts) -> None:
-        self._accounts = accounts
+    def __init__(self, keys: ApiKeys) -> None:
+        self._keys = keys
 
     def routes(self) -> tuple[Route, ...]:
-        """The four operations."""
-        base = "/v1/api-keys"
+        """The operations."""
+        manage: dict[str, Any] = {
+            "access": Access.MANAGE,
+            "tags": ("API keys",),
+            "errors": (Conflict,),
+            "description": REACH,
+        }
+        read: dict[str, Any] = {"access": Access.READ, "tags": ("API keys",)}
         return (
-            Route("GET", base, self.list_keys, access=Access.READ, summary="List API keys", tags=TAGS),
-            Route(
-                "POST",
-                base,
-                self.create,
-                access=Access.ADMIN,
-                summary="Make an API key",
-                tags=TAGS,
-                errors=(Conflict,),
-            ),
-            Route("GET", f"{base}/count", self.count, access=Access.READ, summary="Count API keys", tags=TAGS),
-            Route(
-                "DELETE",
-                f"{base}/{{key_id}}",
-                self.delete,
-                access=Access.ADMIN,
-                summary="Revoke an API key",
-                tags=TAGS,
-                errors=(Conflict,),
-            ),
+            Route("GET", BASE, self.list_keys, summary="List API keys", **read),
+            Route("POST", BASE, self.create, summary="Make an API key", **manage),
+            Route("GET", f"{BASE}/count", self.count, summary="Count API keys", **read),
+            Route("GET", ONE, self.get, summary="Get an API key", **read),
+            Route("PUT", ONE, self.change, summary="Change an API key", **manage),
+            Route("POST", f"{ONE}/rotate", self.rotate, summary="Give an API key a new token", **manage),
+            Route("DELETE", ONE, self.delete, summary="Revoke an API key", **manage),
         )
 
     async def list_keys(self, active_only: bool = False) -> list[Key]:
         """Every key, oldest first; revoked ones too unless active_only."""
-        return [Key.of(key) for key in await self._accounts.keys(active_only=active_only)]
+        return [Key.of(key) for key in await self._keys.keys(active_only=active_only)]
 
-    async def create(self, new: NewKey) -> KeyWithToken:
+    async def create(self, new: NewKey, principal: Principal = CurrentPrincipal) -> KeyWithToken:
         """The answer holds the token, which nobody can ask for again."""
-        key, token = await self._accounts.create_key(new.app_name, new.held_scopes(), new.expires_at)
+        key, token = await self._keys.create(new.draft(), by=principal)
         return KeyWithToken.of(key, token=token)
 
     async def count(self, active_only: bool = False) -> int:
         """How many keys there are."""
-        return await self._accounts.count(active_only=active_only)
+        return await self._keys.count(active_only=active_only)
 
-    async def delete(
+    async def get(self, key_id: PathId) -> Key:
+        """One key, revoked or not."""
+        return Key.of(await self._keys.get(key_id))
+
+    async def change(
         self,
         key_id: PathId,
+        changed: ChangedKey,
+        request: Request,
         principal: Principal = CurrentPrincipal,
-        force: Annotated[bool, Query(description="needed for the key that makes this call")] = False,
+        force: Force = False,
     ) -> Key:
+        """What is not named stays as it is; null clears. Scopes do not change: make another key."""
+        address = client_address(request.scope)
+        key = await self._keys.change(key_id, changed.change(), by=principal, address=address, force=force)
+        return Key.of(key)
+
+    async def rotate(
+        self,
+        key_id: PathId,
+        rotation: KeyRotation | None = None,
+        principal: Principal = CurrentPrincipal,
+        force: Force = False,
+    ) -> KeyWithToken:
+        """A new key in the place of this one, with its name, scopes and addresses.
+
+        The old token stays good until the new one is used for the first time, or for overlapS seconds.
+        """
+        wanted = (rotation or KeyRotation()).rotation()
+        key, token = await self._keys.rotate(key_id, wanted, by=principal, force=force)
+        return KeyWithToken.of(key, token=token)
+
+    async def delete(self, key_id: PathId, principal: Principal = CurrentPrincipal, force: Force = False) -> Key:
         """Takes effect at once; the row stays, inactive."""
-        return Key.of(await self._accounts.delete_key(key_id, by=principal, force=force))
+        return Key.of(await self._keys.revoke(key_id, by=principal, force=force))

@@ -10,7 +10,7 @@ def test_a_token_holds_256_random_bits() -> None:
     assert len(tokens) == 100
     for token in tokens:
         prefix, visible, secret = token.split("_", 2)
-        assert prefix == "lrd" and len(visible) == 8 and len(secret) == 43
+        assert prefix == "lrd" and len(visible) == 8 and len(secret) == 43 + 6
         assert looks_like_token(token)
 
 

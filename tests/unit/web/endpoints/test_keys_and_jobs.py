@@ -16,7 +16,15 @@ from backend.src.core.clock import SystemClock
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.cache import Redis
 from backend.src.infra.sql import SQL
-from backend.src.services.accounts import Accounts, Scope, mint_local_token
+from backend.src.services.accounts import (
+    Accounts,
+    ApiKeys,
+    KeyDraft,
+    Principal,
+    PrincipalKind,
+    Scope,
+    mint_local_token,
+)
 from backend.src.services.jobs import JobContext, Jobs
 from backend.src.web.app import build_app
 from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
@@ -25,6 +33,7 @@ from backend.src.web.path_manager import PathManager
 from tests.unit.web.conftest import SETTINGS, client_of
 
 SECRET = Secret("s" * 32)
+OPERATOR = Principal(PrincipalKind.LOCAL, "ann", "ann", frozenset(Scope))
 
 
 class Parts:
@@ -32,12 +41,12 @@ class Parts:
 
     def __init__(self, sql: SQL) -> None:
         clock, self.supervisor, redis = SystemClock(), Supervisor(), Redis.build(CacheSettings())
-        self.accounts = Accounts(sql, clock, self.supervisor, SECRET)
+        self.keys = ApiKeys(sql, clock, self.supervisor)
         self.jobs = Jobs(sql, redis, clock, self.supervisor, JobSettings(heartbeat_s=0.05))
         paths = PathManager()
-        paths.collect([ApiKeysEndpoint(self.accounts).routes(), JobsEndpoint(self.jobs).routes()])
+        paths.collect([ApiKeysEndpoint(self.keys).routes(), JobsEndpoint(self.jobs).routes()])
         paths.freeze()
-        self.app: FastAPI = build_app(SETTINGS, paths, self.accounts)
+        self.app: FastAPI = build_app(SETTINGS, paths, Accounts(self.keys, SECRET, clock))
 
 
 @pytest.fixture
@@ -70,7 +79,7 @@ async def test_a_key_lives_from_its_making_to_its_revocation(parts: Parts, opera
     made = await make_key(operator, "scans", "write", "read", "read")
     assert set(made) == {
         "id", "appName", "isActive", "readAccess", "writeAccess", "scopes", "createdAt", "updatedAt",
-        "expiresAt", "lastUsedAt", "token",
+        "expiresAt", "lastUsedAt", "prefix", "createdBy", "addresses", "rotatedTo", "token",
     }  # fmt: skip
     assert (made["scopes"], made["readAccess"], made["writeAccess"]) == (["read", "write"], True, True)
     async with client_of(parts.app, str(made["token"])) as program:
@@ -159,7 +168,7 @@ async def test_a_job_is_seen_and_stopped(parts: Parts, operator: httpx.AsyncClie
 async def test_who_only_reads_cannot_stop_a_job(parts: Parts) -> None:
     job = await parts.jobs.create("restore", actor="ann")
     for scope, status in ((Scope.READ, 403), (Scope.RESTORE, 200)):
-        _, token = await parts.accounts.create_key(scope.value, [scope])
+        _, token = await parts.keys.create(KeyDraft(scope.value, frozenset({scope})), by=OPERATOR)
         async with client_of(parts.app, token) as client:
             assert (await client.post(f"/v1/jobs/{job.id}/abort")).status_code == status
 

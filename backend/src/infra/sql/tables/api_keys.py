@@ -12,9 +12,10 @@ api_keys = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("app_name", text(NAME), nullable=False),
-    # the name while the key is active, NULL afterwards: unique among the active ones without a partial index
+    # the name while the key is active, NULL once it is revoked or rotated: unique without a partial index
     Column("active_name", text(NAME), unique=True),
     Column("token_hash", text(64), nullable=False, unique=True),
+    Column("prefix", text(16)),  # how the token begins; NULL: made before it was kept
     Column("scopes", JsonText, nullable=False),
     Column("is_active", Boolean, nullable=False, default=True),
     Column("created_at", UtcDateTime, nullable=False),
@@ -24,5 +25,6 @@ api_keys = Table(
     Column("created_by", text(NAME)),
     Column("addresses", JsonText),  # networks that it may be used from; NULL: any
     Column("rotated_to", Integer),  # the key that took its place
+    Column("replaces", Integer),  # the key that ends when this one is used for the first time
     **IDS,
 )
