@@ -86,7 +86,7 @@ class Server:
             get(SnapshotCreation).register()
             get(Restores).register()
         EndpointManager(_endpoints(settings)).collect(self.paths)
-        self.app = build_app(settings, self.paths, get(Accounts), self._lifespan)
+        self.app = build_app(settings, self.paths, get(Accounts), self._lifespan, audit=get(Audit))
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -23,6 +23,7 @@ from backend.src.services.accounts.principal import Principal, Scope
 from backend.src.web.client_address import client_address
 
 SCOPE_KEY = "larder.principal"
+ATTEMPT_KEY = "larder.attempt"
 RECHECK_KEY = "larder.recheck"
 POLICY_VIOLATION = 1008  # RFC 6455 close code
 LONGEST_CREDENTIAL = 4_096
@@ -126,6 +127,7 @@ def _key_of(headers: Headers) -> str | None:
 
 
 def _admit(scope: AsgiScope, principal: Principal, access: Access) -> None:
+    scope[ATTEMPT_KEY] = principal
     if not any(principal.may(scope) for scope in access.value):
         raise Forbidden(f"{principal.name} has no {' or '.join(access.value)} access")
     scope[SCOPE_KEY] = principal
@@ -165,6 +167,12 @@ def principal_of(scope: AsgiScope) -> Principal:
     if not isinstance(principal, Principal):
         raise Unauthenticated("this needs an API key or a token")
     return principal
+
+
+def attempting(scope: AsgiScope) -> Principal | None:
+    """Who asks, let in or not; None when nobody is known."""
+    principal = scope.get(ATTEMPT_KEY)
+    return principal if isinstance(principal, Principal) else None
 
 
 async def current_principal(connection: HTTPConnection) -> Principal:

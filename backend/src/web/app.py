@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from backend.src.config.settings import Settings
+from backend.src.services.audit import Audit
 from backend.src.web import openapi, problems
 from backend.src.web.access import Authenticator, Gate, SocketRefused
 from backend.src.web.compression import Compression
@@ -32,7 +33,12 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def build_app(
-    settings: Settings, paths: PathManager, accounts: Authenticator, lifespan: Lifespan | None = None
+    settings: Settings,
+    paths: PathManager,
+    accounts: Authenticator,
+    lifespan: Lifespan | None = None,
+    *,
+    audit: Audit | None = None,
 ) -> FastAPI:
     """The app with every route of `paths` (frozen) behind its gate. Any failure aborts the start."""
     app = FastAPI(
@@ -48,7 +54,8 @@ def build_app(
     )
     problems.install(app)
     app.add_exception_handler(SocketRefused, _nothing_left)
-    paths.inject(app, Gate(accounts, socket_timeout_s=settings.streaming.auth_timeout_s), settings.server)
+    gate = Gate(accounts, socket_timeout_s=settings.streaming.auth_timeout_s)
+    paths.inject(app, gate, settings.server, audit)
     app.add_route("/openapi.json", _openapi, include_in_schema=False)
     index_routes(app)
     return app

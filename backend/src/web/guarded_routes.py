@@ -15,14 +15,20 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from backend.src.web.access import Access, CurrentPrincipal, Gate, principal_of
+from backend.src.core.errors import Forbidden
+from backend.src.services.audit import Audit
+from backend.src.web.access import CurrentPrincipal, Gate, principal_of
+from backend.src.web.audit_trail import AuditTrail
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.openapi import operation_extras, problem_responses
 from backend.src.web.routes import Inferred, Route
 
 
-def add_guarded_route(app: FastAPI, route: Route, gate: Gate, most_bytes: int) -> None:
-    """Adds an HTTP route whose access and body limit hold before FastAPI sees the request."""
+def add_guarded_route(app: FastAPI, route: Route, gate: Gate, most_bytes: int, audit: Audit | None = None) -> None:
+    """Adds an HTTP route whose access and body limit hold before FastAPI sees the request.
+
+    What it changes is noted in `audit`; without one nothing is.
+    """
     app.router.add_api_route(
         route.path,
         _with_principal(route.handler),
@@ -36,7 +42,7 @@ def add_guarded_route(app: FastAPI, route: Route, gate: Gate, most_bytes: int) -
         operation_id=route.operation_id,
         name=route.operation_id,
         include_in_schema=route.documented,
-        route_class_override=_guarded(gate, route.access, most_bytes),
+        route_class_override=_guarded(gate, route, most_bytes, audit),
         **_answer(route),
     )
 
@@ -74,7 +80,7 @@ def _with_principal(handler: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _guarded(gate: Gate, access: Access, most_bytes: int) -> type[APIRoute]:
+def _guarded(gate: Gate, route: Route, most_bytes: int, audit: Audit | None) -> type[APIRoute]:
     class GuardedRoute(APIRoute):
         """Closes over its own gate: FastAPI builds routes itself and passes only its own arguments."""
 
@@ -82,11 +88,24 @@ def _guarded(gate: Gate, access: Access, most_bytes: int) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def admit_and_handle(request: Request) -> Response:
-                await gate.admit(request.scope, access)
+                await gate.admit(request.scope, route.access)
                 _refuse_large(request, most_bytes)
                 return await handle(request)
 
-            return admit_and_handle
+            if audit is None or not route.leaves_trace:
+                return admit_and_handle
+            trail = AuditTrail(audit, route, [field.alias for field in self.dependant.query_params])
+
+            async def admit_and_follow(request: Request) -> Response:
+                try:
+                    await gate.admit(request.scope, route.access)
+                except Forbidden:
+                    await trail.refuse(request)
+                    raise
+                _refuse_large(request, most_bytes)
+                return await trail.follow(request, handle)
+
+            return admit_and_follow
 
         async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
             await super().handle(scope, _counted(receive, most_bytes), send)

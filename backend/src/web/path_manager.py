@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from backend.src.config.settings import ServerSettings
 from backend.src.core.errors import Conflict
+from backend.src.services.audit import Audit
 from backend.src.web.access import Access, Gate
 from backend.src.web.guarded_routes import add_guarded_route, add_guarded_socket
 from backend.src.web.routes import SOCKET, BodyLimit, Route
@@ -63,7 +64,7 @@ class PathManager:
         """Those that anybody may call."""
         return tuple(route for route in self.routes() if route.access is Access.OPEN)
 
-    def inject(self, app: FastAPI, gate: Gate, settings: ServerSettings) -> None:
+    def inject(self, app: FastAPI, gate: Gate, settings: ServerSettings, audit: Audit | None = None) -> None:
         """Adds every route to the app. Raises Conflict when not frozen, or a second time."""
         if not self._frozen or self._injected:
             raise Conflict("the paths are injected once, after freeze")
@@ -73,7 +74,7 @@ class PathManager:
             if route.method == SOCKET:
                 add_guarded_socket(app, route, gate)
             else:
-                add_guarded_route(app, route, gate, most_bytes[route.body_limit])
+                add_guarded_route(app, route, gate, most_bytes[route.body_limit], audit)
 
 
 def _precedence(route: Route) -> tuple[tuple[bool, str], ...]:

@@ -68,6 +68,12 @@ class Route:
         return self.method, _parameter.sub("{}", self.path)
 
     @property
+    def leaves_trace(self) -> bool:
+        """Whether the audit trail tells of it: whatever may change something. A POST for readers only asks."""
+        asks = self.method in ("GET", SOCKET) or (self.method == "POST" and self.access is Access.READ)
+        return not asks and self.access is not Access.OPEN
+
+    @property
     def operation_id(self) -> str:
         """A name that stays when a path does; clients are generated from it."""
         words = re.sub(r"\W+", "_", self.path).strip("_")
