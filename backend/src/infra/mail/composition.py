@@ -24,8 +24,8 @@ def compose(mail: Mail, sender: str, message_id: str, date: datetime) -> EmailMe
     """The message; `as_bytes()` is what goes over the wire. Raises Invalid for a sender that is no address."""
     from_, to = parse_address(sender), parse_address(mail.to)
     message = EmailMessage(_policy_utf8 if from_.ascii_email is None or to.ascii_email is None else _policy)
-    message["From"] = Address(SENDER_NAME, addr_spec=from_.ascii_email or from_.normalized)
-    message["To"] = Address(addr_spec=to.ascii_email or to.normalized)
+    message["From"] = Address(SENDER_NAME, from_.local_part, from_.ascii_domain)
+    message["To"] = Address("", to.local_part, to.ascii_domain)
     message["Subject"] = mail.subject
     message["Date"] = format_datetime(date)
     message["Message-ID"] = message_id
