@@ -1,0 +1,85 @@
+"""A person's sessions: listed, ended, and their last use noted."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from backend.src.core.clock import Clock
+from backend.src.core.errors import NotFound
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.sql import SQL
+from backend.src.services.accounts import session_rows
+from backend.src.services.accounts.session_rows import Position, Session
+
+NOTE_USE_EVERY_S = 60.0
+NOTE_USE = "accounts: last use of sessions"
+
+
+class SessionNotFound(NotFound):
+    """The id names no session of this person that goes on."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id} not found")
+
+
+class Sessions:
+    """Every way in which a session ends takes effect here at once, in other processes within two seconds."""
+
+    def __init__(self, sql: SQL, clock: Clock, supervisor: Supervisor) -> None:
+        self._sql = sql
+        self._clock = clock
+        self._supervisor = supervisor
+        self._used: dict[str, datetime] = {}
+
+    async def start(self) -> None:
+        """Begins to note when sessions are used."""
+        self._supervisor.start_loop(NOTE_USE, self._note_use_for_ever)
+
+    async def stop(self) -> None:
+        """Writes the uses noted since the last time."""
+        await self._supervisor.stop(NOTE_USE)
+        await self.note_use_once()
+
+    async def ping(self) -> None:
+        """Nothing of its own can fail: SQL answers for itself."""
+
+    async def of(self, user_id: int, *, after: Position | None = None, limit: int) -> list[Session]:
+        """The sessions of a person that go on, newest first."""
+        now = self._clock.now()
+        return await self._sql.read(
+            lambda connection: session_rows.list_sessions(connection, user_id, now, after=after, limit=limit)
+        )
+
+    async def revoke(self, session_id: str, because: str, *, user_id: int | None = None) -> None:
+        """Ends one session, of this person if one is named. Raises SessionNotFound."""
+        now = self._clock.now()
+        ended = await self._sql.write(
+            lambda connection: session_rows.revoke(connection, session_id, because, now, user_id=user_id),
+            touches=session_rows.TABLES,
+        )
+        if not ended:
+            raise SessionNotFound(session_id)
+
+    async def revoke_all(self, user_id: int, because: str, *, keep: str | None = None) -> None:
+        """Ends every session of a person but the one to keep."""
+        now = self._clock.now()
+        await self._sql.write(
+            lambda connection: session_rows.revoke_all(connection, user_id, because, now, keep),
+            touches=session_rows.TABLES,
+        )
+
+    def note_use(self, session_id: str, at: datetime) -> None:
+        """It was used; written later."""
+        self._used[session_id] = at
+
+    async def note_use_once(self) -> None:
+        """Writes when sessions were last used, all in one transaction; the cached rows stay good."""
+        used, self._used = self._used, {}
+        if used:
+            await self._sql.write(lambda connection: session_rows.note_used(connection, used))
+
+    async def _note_use_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(NOTE_USE_EVERY_S)
+            await self.note_use_once()
