@@ -23,7 +23,7 @@ from backend.src.services.accounts.tokens import hash_of
 RANDOM_BYTES = 32
 ID_LENGTH = 16  # of the hash: enough to name one, useless to who wants to use it
 USED_KEPT = timedelta(days=1)  # so that a second use can be told from a code that never was
-MOST_MAILS_AN_HOUR = 5  # to one address for one purpose
+MOST_MAILS_AN_HOUR = 5  # to one address
 
 
 class Purpose(StrEnum):
@@ -163,12 +163,11 @@ def withdraw_codes_to(connection: Connection, email: str, purposes: tuple[Purpos
     connection.execute(delete(codes).where(codes.c.email == email, wanted, codes.c.used_at.is_(None)))
 
 
-def too_many_mails(connection: Connection, purpose: Purpose, email: str, now: datetime) -> bool:
+def too_many_mails(connection: Connection, email: str, now: datetime) -> bool:
     """Whether this address had its share: nobody's mailbox is filled by somebody else."""
-    lately = select(func.count()).select_from(codes).where(
-        codes.c.email == email, codes.c.purpose == purpose.value, codes.c.created_at > now - timedelta(hours=1)
-    )  # fmt: skip
-    return (connection.scalar(lately) or 0) >= MOST_MAILS_AN_HOUR
+    lately = (codes.c.email == email, codes.c.created_at > now - timedelta(hours=1))
+    count = connection.scalar(select(func.count()).select_from(codes).where(*lately)) or 0
+    return count >= MOST_MAILS_AN_HOUR
 
 
 def remove_old_codes(connection: Connection, now: datetime, *, limit: int) -> int:
