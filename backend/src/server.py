@@ -18,11 +18,13 @@ from backend.src.core.clock import SystemClock
 from backend.src.core.lifecycle import Service
 from backend.src.core.runtime_control import RuntimeControl
 from backend.src.core.runtime_manager import RuntimeManager
+from backend.src.core.seal import Seal
 from backend.src.core.server_management import ServerManagement, Step
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.bucket import Bucket
 from backend.src.infra.cache import Redis
 from backend.src.infra.epics import Epics, Protocol
+from backend.src.infra.mail import MailManagement
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import Accounts, ApiKeys
 from backend.src.services.audit import Audit
@@ -30,6 +32,7 @@ from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
 from backend.src.services.health import Health
 from backend.src.services.jobs import Jobs
 from backend.src.services.live import LiveNames, LiveTable
+from backend.src.services.mailing import Letters, Outbox
 from backend.src.services.monitoring import (
     Circuits,
     DirectAccess,
@@ -44,11 +47,14 @@ from backend.src.services.snapshots import Comparisons, SnapshotCreation, Snapsh
 from backend.src.services.streaming import SubscriptionRegistry
 from backend.src.web.app import build_app
 from backend.src.web.endpoint_manager import EndpointManager
+from backend.src.web.endpoints.admin import AdminEndpoint
 from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
+from backend.src.web.endpoints.audit import AuditEndpoint
 from backend.src.web.endpoints.health import HealthEndpoint
 from backend.src.web.endpoints.jobs import JobsEndpoint
 from backend.src.web.endpoints.live import LiveEndpoint
 from backend.src.web.endpoints.live_socket import LiveSocketEndpoint
+from backend.src.web.endpoints.mail import MailEndpoint
 from backend.src.web.endpoints.pv_import import PvImportEndpoint
 from backend.src.web.endpoints.pvs import PvsEndpoint
 from backend.src.web.endpoints.restore import RestoreEndpoint
@@ -62,13 +68,13 @@ from backend.src.web.path_manager import PathManager
 get = RuntimeManager.get
 
 # What each role starts, in this order; it stops in reverse. Everything else is made when first asked for.
-INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics)
+INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics, MailManagement)
 TABLE: tuple[type, ...] = (PVMonitor, Publisher, Replica)  # the live table: watched here, or copied from the leader
 STARTED: dict[Role, tuple[type, ...]] = {
-    Role.ALL: (*INFRASTRUCTURE, ApiKeys, *TABLE, Watchdog, Snapshots, Restores, Jobs, SubscriptionRegistry),
-    Role.API: (*INFRASTRUCTURE, ApiKeys, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
-    Role.MONITOR: (*INFRASTRUCTURE, ApiKeys, *TABLE, Watchdog),
-    Role.WORKER: (*INFRASTRUCTURE, ApiKeys, *TABLE, Snapshots, Restores, Jobs),
+    Role.ALL: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Watchdog, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.API: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.MONITOR: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Watchdog),
+    Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs),
 }
 WORKING = (Role.ALL, Role.WORKER)
 MONITORING = (Role.ALL, Role.MONITOR)
@@ -85,8 +91,9 @@ class Server:
         if settings.server.role in WORKING:
             get(SnapshotCreation).register()
             get(Restores).register()
-        EndpointManager(_endpoints(settings)).collect(self.paths)
-        self.app = build_app(settings, self.paths, get(Accounts), self._lifespan, audit=get(Audit))
+        EndpointManager(_endpoints(settings, self.control)).collect(self.paths)
+        frame: dict[str, Any] = {"audit": get(Audit), "counter": get(Redis).rate_counter()}
+        self.app = build_app(settings, self.paths, get(Accounts), self._lifespan, **frame)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -139,11 +146,14 @@ def _register_infrastructure(settings: Settings, clock: SystemClock) -> None:
     register(SQL, factory=lambda: SQL.build(settings.sql, folder, get(Redis), clock))
     register(Bucket, settings.bucket, folder)
     register(Epics, settings.epics)
+    register(MailManagement, settings.mail, clock)
 
 
 def _register_people(settings: Settings, clock: SystemClock) -> None:
     """Who may do what."""
     register = RuntimeManager.register
+    register(Letters, settings.public_url)
+    register(Outbox, factory=lambda: _outbox(settings, clock))
     register(Audit, factory=lambda: Audit(get(SQL), clock))
     register(ApiKeys, factory=lambda: ApiKeys(get(SQL), clock, get(Supervisor)))
     register(Accounts, factory=lambda: Accounts(get(ApiKeys), settings.server.secret_key, clock))
@@ -204,6 +214,11 @@ def _register_work(settings: Settings, clock: SystemClock) -> None:
     )
 
 
+def _outbox(settings: Settings, clock: SystemClock) -> Outbox:
+    seal = Seal(settings.server.secret_key.reveal(), "outbox")
+    return Outbox(get(SQL), get(MailManagement), clock, get(Supervisor), seal, settings.mail)
+
+
 def _leadership(settings: Settings, clock: SystemClock) -> Leadership:
     """One monitor leads among processes that share a Redis; a process with its own is alone."""
     ttl_s = settings.monitor.lease_ttl_s
@@ -215,7 +230,7 @@ def _snapshots(settings: Settings, clock: SystemClock, protocol: Protocol) -> Sn
     options = SnapshotOptions(
         machine=socket.gethostname(), read_timeout_s=settings.epics.read_timeout_s, default_protocol=protocol
     )
-    return Snapshots(get(SQL), get(Bucket), get(Catalog), get(LiveTable), get(Epics), clock, get(Supervisor), options)
+    return Snapshots(get(SQL), get(Bucket), get(Catalog), get(LiveTable), get(Epics), clock, options)
 
 
 def _restores(settings: Settings, clock: SystemClock, protocol: Protocol) -> Restores:
@@ -224,18 +239,20 @@ def _restores(settings: Settings, clock: SystemClock, protocol: Protocol) -> Res
         write_timeout_s=settings.epics.write_timeout_s,
         default_protocol=protocol,
     )
-    return Restores(get(SQL), get(Bucket), get(Snapshots), get(Epics), get(Jobs), clock, get(Supervisor), options)
+    return Restores(get(SQL), get(Bucket), get(Snapshots), get(Epics), get(Jobs), clock, options)
 
 
 def _health(settings: Settings, clock: SystemClock) -> Health:
     names = {Redis: "cache", SQL: "sql", Bucket: "bucket", Epics: "epics", PVMonitor: "monitor"}
+    if settings.mail.configured:  # nobody misses a mail server that nobody named
+        names[MailManagement] = "mail"
     watched: dict[str, Service] = {
         name: get(key) for key, name in names.items() if key in STARTED[settings.server.role]
     }
     return Health(watched, get(LiveTable), get(LiveNames), get(Catalog), clock)
 
 
-def _endpoints(settings: Settings) -> tuple[Callable[[], Any], ...]:
+def _endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[], Any], ...]:
     """How each group of routes is made."""
     common: tuple[Callable[[], Any], ...] = (lambda: _health_endpoint(settings),)
     if settings.server.role in (Role.MONITOR, Role.WORKER):
@@ -245,6 +262,8 @@ def _endpoints(settings: Settings) -> tuple[Callable[[], Any], ...]:
     return (
         *common,
         lambda: ApiKeysEndpoint(get(ApiKeys)),
+        lambda: AuditEndpoint(get(Audit)),
+        lambda: AdminEndpoint(control),
         lambda: PvsEndpoint(catalog, live, names),
         lambda: PvImportEndpoint(catalog),
         lambda: TagsEndpoint(get(TagCatalog)),
@@ -257,6 +276,7 @@ def _endpoints(settings: Settings) -> tuple[Callable[[], Any], ...]:
         lambda: SnapshotComparisonEndpoint(get(Snapshots), get(Comparisons), protocol),
         lambda: RestoreEndpoint(get(Restores), get(Jobs), protocol),
         lambda: JobsEndpoint(get(Jobs)),
+        lambda: MailEndpoint(get(Outbox)),
     )
 
 

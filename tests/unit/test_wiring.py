@@ -78,10 +78,12 @@ GET /v1/snapshots|POST /v1/snapshots|GET /v1/snapshots/{}|PUT /v1/snapshots/{}|D
 GET /v1/snapshots/{}/archive|GET /v1/snapshots/{}/export|GET /v1/snapshots/{}/compare/{}
 POST /v1/snapshots/{}/restore/plan|POST /v1/snapshots/{}/restore|GET /v1/snapshots/{}/history
 GET /v1/jobs/{}|GET /v1/jobs|POST /v1/jobs/{}/abort|GET /v1/jobs/{}/outcomes
-GET /v1/api-keys|POST /v1/api-keys|DELETE /v1/api-keys/{}|GET /v1/api-keys/count
+GET /v1/api-keys|POST /v1/api-keys|DELETE /v1/api-keys/{}|GET /v1/api-keys/count|GET /v1/api-keys/{}|PUT /v1/api-keys/{}
+POST /v1/api-keys/{}/rotate|GET /v1/admin/audit|GET /v1/admin/audit/export|PUT /v1/admin/stop
 GET /v1/health/heartbeat|GET /v1/health/summary|GET /v1/health/disconnected|GET /v1/health/stale
 GET /v1/health/circuits|POST /v1/health/circuits/{}/close|POST /v1/health/circuits/{}/open
 GET /v1/health/monitor/status|GET /v1/health/watchdog|POST /v1/health/watchdog/check
+GET /v1/admin/mail|GET /v1/admin/mail/{}|POST /v1/admin/mail/{}/retry
 GET /health/live|GET /health/ready|GET /metrics|WS /v1/ws/pvs|WS /v1/ws/live|GET /v1/ws/status
 """
 

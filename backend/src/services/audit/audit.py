@@ -9,7 +9,7 @@ from datetime import datetime
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
 from backend.src.infra.sql import SQL
-from backend.src.services.audit import audit_rows
+from backend.src.services.audit import audit_rows, csv_export
 from backend.src.services.audit.audit_rows import Position
 from backend.src.services.audit.entry import AuditEntry, AuditFilters, AuditRecord
 
@@ -49,12 +49,15 @@ class Audit:
             lambda connection: audit_rows.list_entries(connection, filters, after=after, limit=limit)
         )
 
-    async def all_entries(self, filters: AuditFilters) -> AsyncIterator[list[AuditRecord]]:
-        """Every entry, newest first, page by page: no transaction stays open between two pages."""
-        after: Position | None = None
-        while page := await self.entries(filters, after=after):
-            yield page
-            after = (page[-1].at, page[-1].id)
+    async def export_csv(self, filters: AuditFilters) -> AsyncIterator[str]:
+        """Every entry, newest first, in portions of text: no transaction stays open between two. Raises Unavailable."""
+        return self._portions(filters, await self.entries(filters))
+
+    async def _portions(self, filters: AuditFilters, page: list[AuditRecord]) -> AsyncIterator[str]:
+        yield csv_export.write_header()
+        while page:
+            yield csv_export.write_entries(page)
+            page = await self.entries(filters, after=(page[-1].at, page[-1].id))
 
     async def remove_older(self, before: datetime, *, batch: int = ENTRIES_A_PAGE) -> int:
         """Removes a batch of the entries from before then; returns how many it was, 0 when none is left."""

@@ -1,0 +1,101 @@
+"""/v1/admin/audit: who did what, when, from where, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request, Response
+from pydantic import TypeAdapter
+from starlette.responses import StreamingResponse
+
+from backend.src.services.audit import Audit, AuditFilters, AuditRecord
+from backend.src.web.access import Access
+from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.inputs import IdText, Moment, PageSize, Token
+from backend.src.web.inputs import Query as SearchText
+from backend.src.web.models import ResponseModel
+from backend.src.web.paging import read_token, write_token
+from backend.src.web.routes import Route
+
+TOKEN = "audit"
+CSV = "text/csv"
+FILE_NAME = "larder-audit.csv"
+
+
+class AuditState(ResponseModel):
+    """One entry. `status` is that of the HTTP answer; null: it began, and how it ended is not known."""
+
+    id: IdText
+    at: datetime
+    actor_kind: str | None
+    actor_id: str | None
+    actor_name: str | None
+    action: str
+    target: str | None
+    detail: dict[str, Any] | None
+    address: str | None
+    request_id: str | None
+    status: int | None
+
+
+_page = TypeAdapter(list[AuditState])
+
+
+def wanted(
+    actor: Annotated[SearchText | None, Query(description="the id or the name of who did it")] = None,
+    action: Annotated[SearchText | None, Query(description="e.g. DELETE /v1/pvs/{pv_id}")] = None,
+    target: SearchText | None = None,
+    address: SearchText | None = None,
+    request_id: Annotated[SearchText | None, Query(alias="requestId")] = None,
+    from_: Annotated[Moment | None, Query(alias="from", description="at this time or later")] = None,
+    to: Annotated[Moment | None, Query(description="before this time")] = None,
+) -> AuditFilters:
+    """The filters of a request."""
+    return AuditFilters(actor, action, target, address, request_id, from_, to)
+
+
+Filters = Annotated[AuditFilters, Depends(wanted)]
+
+
+class AuditEndpoint:
+    """Reads the trail; nobody can write or remove an entry from outside."""
+
+    def __init__(self, audit: Audit) -> None:
+        self._audit = audit
+
+    def routes(self) -> tuple[Route, ...]:
+        """The list and the file."""
+        common: dict[str, Any] = {"access": Access.ADMIN, "tags": ("Administration",)}
+        base, text = "/v1/admin/audit", {"type": "string"}
+        return (
+            Route("GET", base, self.entries, summary="Read the audit trail", response_model=list[AuditState], **common),
+            Route(
+                "GET", f"{base}/export", self.export, summary="Export the audit trail", content={CSV: text}, **common
+            ),
+        )
+
+    async def entries(
+        self,
+        request: Request,
+        filters: Filters,
+        page_size: Annotated[PageSize, Query(alias="pageSize")] = 100,
+        continuation_token: Annotated[Token | None, Query(alias="continuationToken")] = None,
+    ) -> Response:
+        """Newest first; the Link header leads to the next page."""
+        after = read_token(continuation_token, TOKEN, datetime, int) if continuation_token else None
+        found = await self._audit.entries(filters, after=after, limit=page_size + 1)
+        page = found[:page_size]
+        more = len(found) > page_size
+        headers = Boilerplates.next_link(request, write_token(TOKEN, page[-1].at, page[-1].id)) if more else None
+        return Response(_page.dump_json([_state(one) for one in page]), headers=headers, media_type="application/json")
+
+    async def export(self, filters: Filters) -> Response:
+        """Newest first. A cell that a spreadsheet would calculate begins with an apostrophe."""
+        disposition = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
+        return StreamingResponse(await self._audit.export_csv(filters), headers=disposition, media_type=CSV)
+
+
+def _state(record: AuditRecord) -> AuditState:
+    return AuditState.model_validate(asdict(record))
