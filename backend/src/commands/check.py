@@ -89,6 +89,7 @@ def _where(settings: Settings, name: str) -> str:
         "SQL": settings.sql.host or f"SQLite in {settings.server.data_dir}",
         "Redis": cache or "in this process",
         "Bucket": settings.bucket.host or f"folder in {settings.server.data_dir}",
+        "MailManagement": settings.mail.host or "no mail is sent",
         "Epics": f"CA {settings.epics.ca_addr_list or 'default addresses'}, "
         f"PVA {settings.epics.pva_addr_list or 'default addresses'}",
     }.get(name, "")

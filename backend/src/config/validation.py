@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from backend.src.config.door import check_door
 from backend.src.config.errors import ConfigurationError
+from backend.src.config.mail import check_mail
 from backend.src.config.schedule import REMEDY, Schedule
 from backend.src.config.settings import CronSettings, ProviderSettings, Role, Secret, Settings, sections
 
@@ -19,7 +20,6 @@ _PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "placeholder", 
 _PLACEHOLDER_STARTS = ("your_", "your-", "<")
 _ZERO_MEANS_NEVER = frozenset(
     {
-        "watchdog_interval_s",
         "hsts_s",
         "requests_per_minute",
         "logins_per_minute",
@@ -48,6 +48,7 @@ def validate(settings: Settings) -> None:
     _check_choice("accounts.registration", settings.accounts.registration, ("closed", "invitation", "open"))
     _check_choice("mail.security", settings.mail.security, ("tls", "starttls", "none"))
     check_door(settings.door)
+    check_mail(settings.mail)
     _check_schedules(settings.crons)
     _check_role(settings)
     _check_providers(settings.providers)
