@@ -73,7 +73,11 @@ class TooLarge(LarderError):
 
 
 class TooMany(LarderError):
-    """Too many requests, clients or subscriptions."""
+    """Too many requests, clients or subscriptions; with the seconds to wait, when they are known."""
+
+    def __init__(self, message: str, *, remedy: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_after_s = retry_after_s
 
 
 class TimedOut(LarderError):

@@ -21,6 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from backend.src.core.errors import Forbidden, LarderError, Unauthenticated
 from backend.src.services.accounts.principal import Principal, Scope
 from backend.src.web.client_address import client_address
+from backend.src.web.rate_limits import RateClass, RateLimits
 
 SCOPE_KEY = "larder.principal"
 ATTEMPT_KEY = "larder.attempt"
@@ -60,18 +61,21 @@ class SocketRefused(Exception):
 class Gate:
     """Decides, for every route but the open ones, whether the caller may pass."""
 
-    def __init__(self, authenticator: Authenticator, *, socket_timeout_s: float) -> None:
+    def __init__(self, authenticator: Authenticator, limits: RateLimits, *, socket_timeout_s: float) -> None:
         self._authenticator = authenticator
+        self._limits = limits
         self._socket_timeout_s = socket_timeout_s
 
-    async def admit(self, scope: AsgiScope, access: Access) -> None:
-        """Notes the principal in the ASGI scope. Raises Unauthenticated or Forbidden."""
+    async def admit(self, scope: AsgiScope, access: Access, limited: RateClass | None = None) -> None:
+        """Notes the principal in the ASGI scope. Raises Unauthenticated, Forbidden or TooMany."""
+        if limited is RateClass.LOGIN:
+            await self._limits.count_login(scope, client_address(scope))
         if access is Access.OPEN:
             return
         principal = await self._by_headers(Headers(scope=scope), client_address(scope))
         if principal is None:
             raise Unauthenticated("this needs an API key or a token", remedy="send X-API-Key or Authorization: Bearer")
-        _admit(scope, principal, access)
+        await self._admit(scope, principal, access)
 
     async def admit_socket(self, socket: WebSocket, access: Access) -> None:
         """Accepts the socket and authenticates it; refusal closes it with 1008 and raises SocketRefused."""
@@ -83,11 +87,18 @@ class Gate:
             principal = await self._by_headers(socket.headers, client_address(socket.scope))
             if principal is None:
                 principal, key = await self._by_message(socket)
-            _admit(socket.scope, principal, access)
+            await self._admit(socket.scope, principal, access)
             socket.scope[RECHECK_KEY] = key
         except LarderError as refusal:
             await _refuse(socket, refusal.message)
             raise SocketRefused(refusal.message) from refusal
+
+    async def _admit(self, scope: AsgiScope, principal: Principal, access: Access) -> None:
+        scope[ATTEMPT_KEY] = principal
+        await self._limits.count_account(scope, principal)
+        if not any(principal.may(scope) for scope in access.value):
+            raise Forbidden(f"{principal.name} has no {' or '.join(access.value)} access")
+        scope[SCOPE_KEY] = principal
 
     async def _by_headers(self, headers: Headers, address: str) -> Principal | None:
         key = headers.get("x-api-key")
@@ -124,13 +135,6 @@ def socket_key(socket: WebSocket) -> str | None:
 def _key_of(headers: Headers) -> str | None:
     key = headers.get("x-api-key")
     return key if key is None else key.strip()
-
-
-def _admit(scope: AsgiScope, principal: Principal, access: Access) -> None:
-    scope[ATTEMPT_KEY] = principal
-    if not any(principal.may(scope) for scope in access.value):
-        raise Forbidden(f"{principal.name} has no {' or '.join(access.value)} access")
-    scope[SCOPE_KEY] = principal
 
 
 def _credential(text: str) -> str:

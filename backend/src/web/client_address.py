@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.types import Scope
 
@@ -11,7 +11,7 @@ from starlette.types import Scope
 def client_address(scope: Scope) -> str:
     """The client's IP address in its one usual form, "" when there is none (a Unix socket).
 
-    What a proxy forwarded counts only when it is trusted: web/trusted_proxies.py has put it into the scope then.
+    What a proxy forwarded counts only when it is trusted; it stands in the scope then.
     """
     client = scope.get("client")
     return _usual(client[0]) if client and client[0] else ""
@@ -26,3 +26,13 @@ def _usual(text: str) -> str:
         return ""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return str(mapped or address)
+
+
+def address_group(address: str) -> str:
+    """Who counts as one: an IPv4 address, or the /64 of an IPv6 one, of which each customer has at least one."""
+    return _group(address) if ":" in address else address
+
+
+@lru_cache(maxsize=4_096)
+def _group(address: str) -> str:
+    return str(ip_network(f"{address}/64", strict=False))

@@ -1,6 +1,6 @@
 """The border at which a crash of a request ends: logged with its traceback, answered with a 500 that tells nothing.
 
-It stands inside RequestIds and ServerHeaders, unlike the framework's own, whose answer would lack their headers.
+It stands inside the door, unlike the framework's own, whose answer would lack their headers.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def _guarded(gate: Gate, route: Route, most_bytes: int, audit: Audit | None) -> 
             handle = super().get_route_handler()
 
             async def admit_and_handle(request: Request) -> Response:
-                await gate.admit(request.scope, route.access)
+                await gate.admit(request.scope, route.access, route.limited)
                 _refuse_large(request, most_bytes)
                 return await handle(request)
 
@@ -98,7 +98,7 @@ def _guarded(gate: Gate, route: Route, most_bytes: int, audit: Audit | None) -> 
 
             async def admit_and_follow(request: Request) -> Response:
                 try:
-                    await gate.admit(request.scope, route.access)
+                    await gate.admit(request.scope, route.access, route.limited)
                 except Forbidden:
                     await trail.refuse(request)
                     raise

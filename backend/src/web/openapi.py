@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from backend.src.core.errors import Forbidden, Invalid, LarderError, NotFound, TooLarge, Unauthenticated
+from backend.src.core.errors import Forbidden, Invalid, LarderError, NotFound, TooLarge, TooMany, Unauthenticated
 from backend.src.web.access import Access
 from backend.src.web.boilerplates import PROBLEM_MEDIA_TYPE
 from backend.src.web.problems import PROBLEM_SCHEMA, shape_of
@@ -66,7 +66,7 @@ def _contents(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, A
 
 
 def _implied(route: Route) -> tuple[type[LarderError], ...]:
-    implied: list[type[LarderError]] = [Invalid]
+    implied: list[type[LarderError]] = [Invalid, TooMany]
     if route.access is not Access.OPEN:
         implied += [Unauthenticated, Forbidden]
     if "{" in route.path:

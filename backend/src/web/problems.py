@@ -6,6 +6,7 @@ One table gives each class of the error tree its status; a subclass takes its ne
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ def render_error(request: Request, error: tree.LarderError) -> Response:
     """Any LarderError."""
     shape = shape_of(type(error))
     if shape.status >= HttpCodes.INTERNAL_SERVER_ERROR:
-        told = (request.method, request.url.path, error.message, request_id_of(request.scope))
+        told = (request.method, request.scope["path"], error.message, request_id_of(request.scope))
         log.warning("%s %s: %s (request %s)", *told)
     found: tuple[tree.FieldError, ...] = getattr(error, "errors", ())  # Invalid, and conflicts that name many things
     return Boilerplates.problem(
@@ -72,11 +73,16 @@ def render_error(request: Request, error: tree.LarderError) -> Response:
         title=shape.title,
         detail=error.message[:LONGEST_DETAIL],
         remedy=error.remedy,
-        instance=request.url.path,
+        instance=request.scope["path"],
         request_id=request_id_of(request.scope),
         errors=[{"where": list(one.where), "message": one.message} for one in found[:MOST_ERRORS]],
-        headers=shape.headers,
+        headers=_headers(shape, error),
     )
+
+
+def _headers(shape: Shape, error: tree.LarderError) -> Mapping[str, str] | None:
+    wait_s: float | None = getattr(error, "retry_after_s", None)
+    return shape.headers if wait_s is None else {**(shape.headers or {}), "Retry-After": str(max(1, math.ceil(wait_s)))}
 
 
 def render_validation(request: Request, error: RequestValidationError) -> Response:
@@ -86,7 +92,7 @@ def render_validation(request: Request, error: RequestValidationError) -> Respon
         HttpCodes.UNPROCESSABLE_CONTENT,
         title="Invalid request",
         detail=f"{len(found)} part{'s' if len(found) != 1 else ''} of the request cannot be accepted",
-        instance=request.url.path,
+        instance=request.scope["path"],
         request_id=request_id_of(request.scope),
         errors=[_plain(one) for one in found[:MOST_ERRORS]],
     )
@@ -99,7 +105,7 @@ def render_http(request: Request, error: HTTPException) -> Response:
         status,
         title=status.name.replace("_", " ").capitalize(),
         detail=str(error.detail),
-        instance=request.url.path,
+        instance=request.scope["path"],
         request_id=request_id_of(request.scope),
         headers=_allowed(request) if status is HttpCodes.METHOD_NOT_ALLOWED else error.headers,
     )
@@ -131,7 +137,10 @@ def _allowed(request: Request) -> dict[str, str]:
     """Every method of this path (RFC 9110, 15.5.6); the framework names those of one route."""
     path = request.scope["path"]
     fitting = [route for route in request.app.routes if isinstance(route, Route) and route.path_regex.match(path)]
-    return {"Allow": ", ".join(sorted({method for route in fitting for method in route.methods or ()}))}
+    methods = {method for route in fitting for method in route.methods or ()}
+    if "GET" in methods:
+        methods.add("HEAD")  # web/door.py answers it
+    return {"Allow": ", ".join(sorted(methods))}
 
 
 def _plain(error: Mapping[str, Any]) -> dict[str, Any]:

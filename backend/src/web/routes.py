@@ -11,6 +11,7 @@ from typing import Any
 from backend.src.core.errors import LarderError
 from backend.src.web.access import Access
 from backend.src.web.http_codes import HttpCodes
+from backend.src.web.rate_limits import RateClass
 
 SOCKET = "WS"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", SOCKET})
@@ -39,7 +40,8 @@ class Route:
     content: media type -> schema of an answer that is not JSON, e.g. {"text/csv": {"type": "string"}}.
     request_content: media type -> schema of a body that the handler reads itself from the Request.
     errors: classes of the error tree that this route may raise beyond those that follow from its shape
-    (401, 403, 404 with an id in the path, 413, 422).
+    (401, 403, 404 with an id in the path, 413, 422, 429).
+    limited: LOGIN for what a stranger may try again and again: logins, registrations, resets.
     """
 
     method: str
@@ -56,6 +58,7 @@ class Route:
     request_content: Mapping[str, Mapping[str, Any]] | None = None
     errors: tuple[type[LarderError], ...] = ()
     body_limit: BodyLimit = BodyLimit.REQUEST
+    limited: RateClass | None = None
     documented: bool = True
 
     def __post_init__(self) -> None:

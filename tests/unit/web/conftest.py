@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from backend.src.config.settings import ServerSettings, Settings, StreamingSettings
+from backend.src.config.settings import DoorSettings, ServerSettings, Settings, StreamingSettings
 from backend.src.core.errors import Unauthenticated
 from backend.src.services.accounts import Principal, PrincipalKind, Scope
 from backend.src.web.app import build_app
@@ -19,6 +19,7 @@ from backend.src.web.path_manager import PathManager
 SETTINGS = Settings(
     server=ServerSettings(request_body_bytes=1_000, import_body_bytes=5_000),
     streaming=StreamingSettings(auth_timeout_s=0.2),
+    door=DoorSettings(logins_per_minute=0),  # tests log in more often than people: test_rate_limits.py has its own
 )
 EVERYTHING = "everything"
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import FastAPI
 
-from backend.src.web.server_header import STANDARD
+from backend.src.web.server_header import API
 from tests.unit.web.conftest import client_of, make_app
 from tests.unit.web.sample import Sample
 
@@ -22,7 +22,7 @@ async def test_every_answer_has_its_id_and_the_security_headers(app: FastAPI) ->
         for path in ("/open", "/things/1", "/nowhere", "/things/x", "/openapi.json", "/open/"):
             answer = await client.get(path)
             assert len(answer.headers["X-Request-ID"]) == 16
-            for name, value in STANDARD.items():
+            for name, value in API:
                 assert answer.headers[name.decode()] == value.decode()
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import pytest
 from fastapi import FastAPI
 
-from backend.src.config.settings import ServerSettings
+from backend.src.config.settings import DoorSettings, ServerSettings
+from backend.src.core.clock import SystemClock
 from backend.src.core.errors import Conflict
+from backend.src.infra.cache import RateCounter
 from backend.src.web.access import Access, Gate
 from backend.src.web.endpoint_manager import EndpointManager
 from backend.src.web.path_manager import PathManager
+from backend.src.web.rate_limits import RateLimits
 from backend.src.web.routes import Route
 from tests.unit.web.conftest import KnownKeys, client_of, make_app
 from tests.unit.web.sample import Sample
 
-GATE = Gate(KnownKeys(), socket_timeout_s=1)
+LIMITS = RateLimits(RateCounter().take, DoorSettings(), SystemClock())
+GATE = Gate(KnownKeys(), LIMITS, socket_timeout_s=1)
 
 
 async def handler() -> None:

@@ -19,6 +19,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.cache.connection import ServerIdentity, make_client, name_of_place
 from backend.src.infra.cache.errors import CacheUnavailable
 from backend.src.infra.cache.lease import Lease
+from backend.src.infra.cache.rate_counter import RateCounter, SharedRedis
 from backend.src.infra.cache.subscription import Gap, messages
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,12 @@ class Redis(metaclass=FinalSingleton):
     def lease(self, name: str, ttl_s: float) -> Lease:
         """A claim, not yet acquired."""
         return Lease(self._open, self._guarded, self._key(f"lease:{name}"), ttl_s)
+
+    def rate_counter(self) -> RateCounter:
+        """Counts how often something happens, over all processes that share this Redis."""
+        return RateCounter(
+            None if self._settings.embedded else SharedRedis(self._open, self._guarded, self._key("rate"))
+        )
 
     # ---- what SQL's cache needs (infra/sql/row_cache.py) ----
 
