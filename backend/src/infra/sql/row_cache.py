@@ -8,7 +8,10 @@ from typing import Protocol
 
 
 class CacheKind(StrEnum):
-    """A class of cached values; each has its own time to live."""
+    """A class of cached values; each has its own time to live.
+
+    SCHEMA is what the catalogue is arranged by (tag groups, tags, devices): asked for by every page, seldom changed.
+    """
 
     QUERY = "query"
     SCHEMA = "schema"

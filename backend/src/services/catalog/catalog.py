@@ -28,6 +28,7 @@ T = TypeVar("T")
 Progress = Callable[[int, str], None]
 
 PV_TABLES = ("channels", "pvs", "pv_tags", "tags", "tag_groups")
+_VERSION = CachedQuery(CacheKind.QUERY, "catalog_version", PV_TABLES, versions.current)
 
 
 class CatalogNotifier(Protocol):
@@ -59,7 +60,9 @@ class CatalogStore:
             result = work(connection)
             return result, versions.bump(connection) if changed(result) else None
 
-        result, version = await self.sql.write(locked, touches=PV_TABLES, through=lambda done: through(done[0]))
+        result, version = await self.sql.write(
+            locked, touches=PV_TABLES, through=lambda done: (*through(done[0]), _VERSION)
+        )
         if version is not None:
             await self._tell(version)
         return result
@@ -93,7 +96,7 @@ class Catalog:
 
     async def version(self) -> int:
         """The catalogue's present version; it grows with every change."""
-        return await self._sql.read(versions.current)
+        return await self._sql.cached(_VERSION.kind, _VERSION.key, _VERSION.tables, _VERSION.load)
 
     async def inventory(self) -> Inventory:
         """The whole catalogue as it is now. Raises Unavailable."""
@@ -116,7 +119,7 @@ class Catalog:
 
     async def devices(self) -> list[str]:
         """The devices that PVs name, sorted, each once."""
-        return await self._sql.cached(CacheKind.QUERY, "devices", ("pvs",), pv_rows.devices)
+        return await self._sql.cached(CacheKind.SCHEMA, "devices", ("pvs",), pv_rows.devices)
 
     async def create(self, drafts: Sequence[PvDraft], actor: str | None) -> list[Pv]:
         """Adds all the PVs or none; aligned with the drafts. Raises Invalid (unknown tags), DuplicatePvs."""

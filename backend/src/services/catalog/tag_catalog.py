@@ -27,7 +27,7 @@ class TagCatalog:
     async def groups(self) -> list[TagGroupSummary]:
         """Every group, in name order."""
         plain = await self._sql.cached(
-            CacheKind.QUERY,
+            CacheKind.SCHEMA,
             "tag_groups",
             TABLES,
             lambda connection: [asdict(group) for group in tag_rows.summaries(connection)],
@@ -37,7 +37,7 @@ class TagCatalog:
     async def group(self, group_id: int) -> TagGroup:
         """One group with its tags. Raises TagGroupNotFound."""
         plain = await self._sql.cached(
-            CacheKind.QUERY,
+            CacheKind.SCHEMA,
             f"tag_group:{group_id}",
             TABLES,
             lambda connection: plain_group(tag_rows.group(connection, group_id)),
