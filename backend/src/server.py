@@ -269,7 +269,7 @@ def _endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[]
         lambda: TagsEndpoint(get(TagCatalog)),
         lambda: LiveEndpoint(live, names, catalog, get(DirectAccess), settings.epics),
         lambda: LiveSocketEndpoint(
-            get(SubscriptionRegistry), live, names, catalog, get(Accounts), SystemClock(), settings.streaming
+            get(SubscriptionRegistry), live, names, catalog, SystemClock(), settings.streaming
         ),
         lambda: SnapshotsEndpoint(get(Snapshots), get(SnapshotCreation), protocol),
         lambda: SnapshotFilesEndpoint(get(Snapshots), protocol),

@@ -8,6 +8,7 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -41,6 +42,8 @@ class Keys:
 
     def __init__(self) -> None:
         self.revoked: set[str] = set()
+        self.session_ended = False
+        self.now_held = frozenset({Scope.READ})
 
     async def authenticate(self, token: str, address: str = "") -> Principal:
         if token not in ("reader", "nobody") or token in self.revoked:
@@ -51,7 +54,12 @@ class Keys:
     async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         if token != "jwt":
             raise Unauthenticated("the token is not valid")
-        return Principal(PrincipalKind.USER, "2", "somebody", frozenset({Scope.READ}))
+        return Principal(PrincipalKind.USER, "2", "somebody", self.now_held, session="0123456789abcdef")
+
+    async def still_holds(self, principal: Principal) -> Principal:
+        if self.session_ended:
+            raise Unauthenticated("the session has ended")
+        return replace(principal, scopes=self.now_held)
 
 
 class Served:
@@ -75,9 +83,7 @@ class Served:
         paths = PathManager()
         catalog = FixedCatalog(inventory)
         names = LiveNames()
-        endpoint = LiveSocketEndpoint(
-            self.registry, self.live, names, catalog, self.keys, clock, self.settings.streaming
-        )
+        endpoint = LiveSocketEndpoint(self.registry, self.live, names, catalog, clock, self.settings.streaming)
         paths.add(*endpoint.routes())
         paths.freeze()
         self.app = build_app(self.settings, paths, self.keys)
@@ -264,6 +270,16 @@ async def test_a_revoked_key_ends_the_socket(served: Served, by_message: bool) -
             await say(socket, "auth", apiKey="reader")
         await said(socket, "heartbeat")
         served.keys.revoked.add("reader")
+        assert await closed(socket) == 1008
+
+
+@pytest.mark.parametrize("end", [{"session_ended": True}, {"now_held": frozenset()}])
+async def test_the_end_of_a_session_or_of_a_right_ends_the_socket(served: Served, end: dict[str, Any]) -> None:
+    """Not the end of the token that opened it: nobody's display goes dark every ten minutes."""
+    async with served.connect(key=None) as socket:
+        await say(socket, "auth", token="jwt")
+        await said(socket, "heartbeat")
+        vars(served.keys).update(end)
         assert await closed(socket) == 1008
 
 

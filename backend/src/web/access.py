@@ -8,6 +8,7 @@ proxy may add an Authorization of its own.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, Protocol
 
@@ -31,6 +32,9 @@ LONGEST_CREDENTIAL = 4_096
 LONGEST_CLOSE_REASON = 120  # bytes; a control frame holds 125 with its code
 
 
+Recheck = Callable[[], Awaitable[None]]
+
+
 class Access(Enum):
     """What a route asks of its caller: any one of these scopes, nothing when open. There is no default."""
 
@@ -42,6 +46,8 @@ class Access(Enum):
     ADMIN = (Scope.ADMIN,)
     # stopping what runs must not fail for want of the one right scope
     INTERVENE = (Scope.WRITE, Scope.RESTORE, Scope.ADMIN)
+    # one's own affairs: whoever is known, whatever else they may do
+    KNOWN = tuple(Scope)
 
 
 class Authenticator(Protocol):
@@ -52,6 +58,9 @@ class Authenticator(Protocol):
 
     async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         """The owner of a JWT. Raises Unauthenticated."""
+
+    async def still_holds(self, principal: Principal) -> Principal:
+        """Who came by a JWT, as they are by now: the session counts, not the token's time. Raises Unauthenticated."""
 
 
 class SocketRefused(Exception):
@@ -88,7 +97,7 @@ class Gate:
             if principal is None:
                 principal, key = await self._by_message(socket)
             await self._admit(socket.scope, principal, access)
-            socket.scope[RECHECK_KEY] = key
+            socket.scope[RECHECK_KEY] = self._recheck(socket, principal, key, access)
         except LarderError as refusal:
             await _refuse(socket, refusal.message)
             raise SocketRefused(refusal.message) from refusal
@@ -96,9 +105,19 @@ class Gate:
     async def _admit(self, scope: AsgiScope, principal: Principal, access: Access) -> None:
         scope[ATTEMPT_KEY] = principal
         await self._limits.count_account(scope, principal)
-        if not any(principal.may(scope) for scope in access.value):
-            raise Forbidden(f"{principal.name} has no {' or '.join(access.value)} access")
+        _check(principal, access)
         scope[SCOPE_KEY] = principal
+
+    def _recheck(self, socket: WebSocket, principal: Principal, key: str | None, access: Access) -> Recheck:
+        address = client_address(socket.scope)
+
+        async def recheck() -> None:
+            if key is None:
+                _check(await self._authenticator.still_holds(principal), access)
+            else:
+                _check(await self._authenticator.authenticate(key, address), access)
+
+        return recheck
 
     async def _by_headers(self, headers: Headers, address: str) -> Principal | None:
         key = headers.get("x-api-key")
@@ -126,10 +145,16 @@ class Gate:
         return await self._authenticator.authenticate_bearer(credential, address), None
 
 
-def socket_key(socket: WebSocket) -> str | None:
-    """The API key that opened the socket, None for a token: a long conversation asks again whether it still holds."""
-    key = socket.scope.get(RECHECK_KEY)
-    return key if isinstance(key, str) else None
+async def recheck(socket: WebSocket) -> None:
+    """Whether who opened the socket may still hold it; a long conversation asks again. Raises LarderError if not."""
+    check: Recheck | None = socket.scope.get(RECHECK_KEY)
+    if check is not None:  # None: the route is open
+        await check()
+
+
+def _check(principal: Principal, access: Access) -> None:
+    if not any(principal.may(scope) for scope in access.value):
+        raise Forbidden(f"{principal.name} has no {' or '.join(access.value)} access")
 
 
 def _key_of(headers: Headers) -> str | None:

@@ -10,8 +10,7 @@ from backend.src.core.clock import Clock
 from backend.src.core.errors import TooMany
 from backend.src.services.live import Inventories, LiveNames, LiveTable
 from backend.src.services.streaming import Client, SubscriptionRegistry, messages
-from backend.src.web.access import Access, Authenticator, socket_key
-from backend.src.web.client_address import client_address
+from backend.src.web.access import Access, recheck
 from backend.src.web.live_conversation import Conversation
 from backend.src.web.routes import SOCKET, Route
 
@@ -39,7 +38,6 @@ class LiveSocketEndpoint:
         live: LiveTable,
         names: LiveNames,
         catalog: Inventories,
-        accounts: Authenticator,
         clock: Clock,
         settings: StreamingSettings,
     ) -> None:
@@ -47,7 +45,6 @@ class LiveSocketEndpoint:
         self._live = live
         self._names = names
         self._catalog = catalog
-        self._accounts = accounts
         self._clock = clock
         self._settings = settings
 
@@ -85,19 +82,13 @@ class LiveSocketEndpoint:
             self._registry.leave(client)
 
     def _conversation(self, socket: WebSocket, client: Client) -> Conversation:
-        key = socket_key(socket)
-
-        async def recheck() -> None:
-            if key is not None:
-                await self._accounts.authenticate(key, client_address(socket.scope))
-
         return Conversation(
             socket,
             client,
             live=self._live,
             names=self._names,
             catalog=self._catalog,
-            recheck=recheck,
+            recheck=lambda: recheck(socket),
             closing=self._registry.closing,
             clock=self._clock,
             settings=self._settings,
