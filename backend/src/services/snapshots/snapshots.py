@@ -20,9 +20,10 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.sql import SQL
 from backend.src.services.catalog import Inventory
-from backend.src.services.snapshots import archive, archive_doubts, snapshot_rows
+from backend.src.services.snapshots import archive, archive_doubts, cached_rows, snapshot_rows
 from backend.src.services.snapshots.archive_store import ArchiveStore, Bucket, digest, key_of
 from backend.src.services.snapshots.capture import Capture
+from backend.src.services.snapshots.cached_rows import TABLES
 from backend.src.services.snapshots.models import (
     Snapshot,
     SnapshotChanges,
@@ -38,7 +39,6 @@ from backend.src.services.snapshots.taking import CatalogColumns, Chosen, Invent
 log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
-TABLES = ("snapshots", "snapshot_labels", "snapshot_tags")
 CLEANER = "snapshots: cleaner"
 
 
@@ -163,13 +163,17 @@ class Snapshots:
 
     async def get(self, snapshot_id: str) -> Snapshot:
         """Raises SnapshotNotFound."""
-        return await self._sql.read(lambda db: snapshot_rows.get(db, snapshot_id))
+        query = cached_rows.row_query(snapshot_id)
+        return cached_rows.snapshot_from(await self._sql.cached(query.kind, query.key, query.tables, query.load))
 
     async def page(
         self, narrowed: SnapshotFilter, *, after: tuple[datetime, str] | None = None, limit: int = 100
     ) -> SnapshotPage:
         """Newest first. Touches no archive. Raises Invalid for an impossible PV name."""
         default = self._options.default_protocol
+        query = cached_rows.first_page_query(narrowed, default, limit) if after is None else None
+        if query is not None:
+            return cached_rows.page_from(await self._sql.cached(query.kind, query.key, query.tables, query.load))
         return await self._sql.read(lambda db: snapshot_rows.page(db, narrowed, default, after=after, limit=limit))
 
     async def contents(self, snapshot_id: str) -> SnapshotContents:
