@@ -29,6 +29,7 @@ from backend.src.infra.sql import SQL
 from backend.src.services.accounts import Accounts, ApiKeys
 from backend.src.services.audit import Audit
 from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
+from backend.src.services.crons import BackgroundTasks, Crons
 from backend.src.services.health import Health
 from backend.src.services.jobs import Jobs
 from backend.src.services.live import LiveNames, LiveTable
@@ -43,8 +44,16 @@ from backend.src.services.monitoring import (
     Watchdog,
 )
 from backend.src.services.restore import Restores, RestoreSettings
-from backend.src.services.snapshots import Comparisons, SnapshotCreation, SnapshotOptions, Snapshots
+from backend.src.services.retention import ExpiredRows, History, Retention
+from backend.src.services.snapshots import (
+    Comparisons,
+    ScheduledSnapshots,
+    SnapshotCreation,
+    SnapshotOptions,
+    Snapshots,
+)
 from backend.src.services.streaming import SubscriptionRegistry
+from backend.src.services.upkeep import Upkeep
 from backend.src.web.app import build_app
 from backend.src.web.endpoint_manager import EndpointManager
 from backend.src.web.endpoints.admin import AdminEndpoint
@@ -71,10 +80,10 @@ get = RuntimeManager.get
 INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics, MailManagement)
 TABLE: tuple[type, ...] = (PVMonitor, Publisher, Replica)  # the live table: watched here, or copied from the leader
 STARTED: dict[Role, tuple[type, ...]] = {
-    Role.ALL: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Watchdog, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.ALL: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry, Crons),
     Role.API: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
-    Role.MONITOR: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Watchdog),
-    Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs),
+    Role.MONITOR: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Crons),
+    Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs, Crons),
 }
 WORKING = (Role.ALL, Role.WORKER)
 MONITORING = (Role.ALL, Role.MONITOR)
@@ -136,6 +145,7 @@ def _register(settings: Settings) -> None:
     _register_people(settings, clock)
     _register_machine(settings, clock)
     _register_work(settings, clock)
+    _register_upkeep(settings, clock)
 
 
 def _register_infrastructure(settings: Settings, clock: SystemClock) -> None:
@@ -192,7 +202,7 @@ def _register_monitoring(settings: Settings, clock: SystemClock) -> None:
     register(
         Watchdog,
         factory=lambda: Watchdog(
-            get(Epics), get(LiveTable), get(Catalog), get(Leadership), get(Supervisor), clock, settings
+            get(Epics), get(LiveTable), get(Catalog), get(Leadership), clock, settings, comes=_watchdog_comes
         ),
     )
 
@@ -217,6 +227,43 @@ def _register_work(settings: Settings, clock: SystemClock) -> None:
 def _outbox(settings: Settings, clock: SystemClock) -> Outbox:
     seal = Seal(settings.server.secret_key.reveal(), "outbox")
     return Outbox(get(SQL), get(MailManagement), clock, get(Supervisor), seal, settings.mail)
+
+
+def _register_upkeep(settings: Settings, clock: SystemClock) -> None:
+    """What runs by itself."""
+    register, longest_s = RuntimeManager.register, settings.accounts.lockout_longest_s
+    register(ExpiredRows, factory=lambda: ExpiredRows(get(SQL), clock, lockout_longest_s=longest_s))
+    register(
+        History,
+        factory=lambda: History(get(SQL), get(Jobs), get(Restores), get(Audit), clock, settings.retention),
+    )
+    register(Retention, factory=lambda: Retention(get(SQL), get(Snapshots), clock, settings.retention))
+    register(ScheduledSnapshots, factory=lambda: ScheduledSnapshots(get(Snapshots), get(LiveTable), clock))
+    register(BackgroundTasks, factory=lambda: _upkeep(settings).tasks(settings.crons))
+    here = settings.crons.enabled and settings.server.role is not Role.API
+    register(
+        Crons,
+        factory=lambda: Crons(
+            get(BackgroundTasks), get(SQL), get(Audit), clock, get(Supervisor), settings.jobs, runs_here=here
+        ),
+    )
+
+
+def _upkeep(settings: Settings) -> Upkeep:
+    return Upkeep(
+        expired=get(ExpiredRows),
+        history=get(History),
+        retention=get(Retention),
+        snapshots=get(Snapshots),
+        restores=get(Restores),
+        scheduled=get(ScheduledSnapshots),
+        watchdog=get(Watchdog),
+        works=settings.server.role in WORKING,
+    )
+
+
+def _watchdog_comes() -> bool:
+    return get(Crons).comes("watchdog")
 
 
 def _leadership(settings: Settings, clock: SystemClock) -> Leadership:

@@ -36,7 +36,7 @@ class Watched:
         leadership = Leadership(None, self.clock, ttl_s=5.0)
         parts = (self.catalog, leadership, self.supervisor, self.clock)
         self.monitor = PVMonitor(self.epics, self.live, *parts, MONITOR)
-        self.watchdog = Watchdog(self.epics, self.live, *parts, self.settings)
+        self.watchdog = Watchdog(self.epics, self.live, self.catalog, leadership, self.clock, self.settings)
 
     async def __aenter__(self) -> Watched:
         await self.epics.start()

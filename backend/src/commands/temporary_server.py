@@ -29,7 +29,8 @@ def temporary_server(config: Path | None) -> Iterator[str]:
     command = [sys.executable, "-m", "backend.src", "serve", "--port", str(port)]
     command += ["--config", str(config)] if config else []
     with tempfile.TemporaryFile("w+") as output:
-        environment = {**os.environ, "HOST": "127.0.0.1"}
+        # what is due can wait for a server that stays
+        environment = {**os.environ, "HOST": "127.0.0.1", "ENABLE_CRONS": "false"}
         # a session of its own: Ctrl-C is for the command, which then stops the server in order
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
         try:

@@ -270,9 +270,6 @@ class MonitorSettings:
     follow_interval_s: float = option(0.5, "seconds between two looks at the catalogue's version")
     stale_after_s: float = option(3.0, "seconds without a heartbeat after which every live value counts as stale")
     lease_ttl_s: float = option(5.0, "seconds the leading monitor's lease lives without renewal")
-    watchdog_interval_s: float = option(
-        60.0, "seconds between two audits of the live table by a forced read; 0 for never"
-    )
     circuit_failures: int = option(5, "failures in a row that open a circuit")
     circuit_reset_s: float = option(30.0, "seconds an open circuit stays open before one try")
 
@@ -340,6 +337,15 @@ class Settings:
     streaming: StreamingSettings = field(default_factory=StreamingSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
     providers: tuple[ProviderSettings, ...] = ()
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach this server, without a slash at the end: as configured, otherwise as it listens."""
+        if self.door.public_url:
+            return self.door.public_url.rstrip("/")
+        scheme = "https" if self.door.tls_certificate else "http"
+        host = "localhost" if self.server.host in ("0.0.0.0", "::") else self.server.host
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server.port}"
 
     @property
     def any_embedded(self) -> bool:

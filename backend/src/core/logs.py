@@ -8,7 +8,18 @@ import sys
 from datetime import UTC, datetime
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-_NOISY = ("asyncio", "botocore", "boto3", "urllib3", "s3transfer", "alembic", "httpx", "httpcore", "mysql.connector")
+_NOISY = (
+    "asyncio",
+    "botocore",
+    "boto3",
+    "urllib3",
+    "s3transfer",
+    "alembic",
+    "httpx",
+    "httpcore",
+    "mysql.connector",
+    "apscheduler",
+)
 
 
 class JsonFormatter(logging.Formatter):

@@ -102,7 +102,7 @@ class Bench:
         leadership = Leadership(None, self.clock, ttl_s=5.0, instance="bench")
         common: Any = (self.machine, self.live, self.catalog)
         self.monitor = PVMonitor(*common, leadership, supervisor, self.clock, settings.monitor)
-        self.watchdog = Watchdog(*common, leadership, supervisor, self.clock, settings)
+        self.watchdog = Watchdog(*common, leadership, self.clock, settings)
         registry = SubscriptionRegistry(self.live, settings.streaming)
         self.sql, self.cache = Pinged(), Pinged()
         health = Health({"sql": self.sql, "cache": self.cache}, self.live, names, self.catalog, self.clock)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from backend.src.config.schedule import Schedule
 from backend.src.core.errors import Conflict, NotFound
 
+Run = Callable[[], Awaitable[str]]
+
 
 def _everywhere() -> bool:
     return True
@@ -24,7 +26,7 @@ class Task:
     name: str
     meaning: str
     schedule: Schedule
-    run: Callable[[], Awaitable[str]]
+    run: Run
     may_run: Callable[[], bool] = _everywhere
     audited: bool = False
 

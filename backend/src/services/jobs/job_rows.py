@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, insert, or_, select, update
 
 from backend.src.infra.sql.tables import jobs
 from backend.src.services.jobs.job import Job, JobNotFound, JobStatus
@@ -150,6 +150,20 @@ def fail_dead(connection: Connection, job_id: str, worker: str, seen: datetime, 
     dead = _running_here(job_id, worker).where(jobs.c.heartbeat_at == seen)
     values = {"status": JobStatus.FAILED.value, "completed_at": now, "error": error}
     return connection.execute(dead.values(values)).rowcount == 1
+
+
+def ended_before(connection: Connection, moment: datetime, limit: int) -> list[Job]:
+    """The oldest of the jobs that ended before then."""
+    # by creation: it has an index, and no job ends before it was made
+    old = and_(jobs.c.created_at < moment, jobs.c.completed_at < moment)
+    query = select(jobs).where(old).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+    return [_job(row) for row in connection.execute(query).mappings()]
+
+
+def remove(connection: Connection, job_ids: Collection[str]) -> int:
+    """Forgets jobs that have ended; returns how many."""
+    gone = delete(jobs).where(jobs.c.id.in_(sorted(job_ids)), jobs.c.completed_at.is_not(None))
+    return connection.execute(gone).rowcount
 
 
 def _running_here(job_id: str, worker: str) -> Any:

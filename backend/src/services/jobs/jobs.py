@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
@@ -137,6 +137,14 @@ class Jobs:
             self._watched[job_id].discard(event)
             if not self._watched[job_id]:
                 del self._watched[job_id]
+
+    async def ended_before(self, moment: datetime, *, limit: int) -> list[Job]:
+        """The oldest of the jobs that ended before then."""
+        return await self._sql.read(lambda connection: job_rows.ended_before(connection, moment, limit))
+
+    async def remove(self, job_ids: Collection[str]) -> int:
+        """Forgets jobs that have ended, and no others; returns how many."""
+        return await self._sql.write(lambda connection: job_rows.remove(connection, job_ids))
 
     async def reap_once(self) -> None:
         """Ends the jobs that nobody runs any more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from backend.src.config.settings import Settings
 from backend.src.core.clock import Clock
-from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import Flag, Frame, PvValue, ValueType
 from backend.src.services.live.names import Inventories
@@ -27,7 +26,6 @@ from backend.src.services.monitoring.leadership import Leadership
 log = logging.getLogger(__name__)
 
 DRAINS_TO_SETTLE = 5  # between two looks: an update under way reaches the table within one drain
-LOOP = "watchdog"
 
 
 class Machine(Protocol):
@@ -72,8 +70,12 @@ class _Look:
         return slots
 
 
+def _never() -> bool:
+    return False
+
+
 class Watchdog:
-    """Keeps the live table honest, once a minute and on demand."""
+    """Keeps the live table honest: as a cron where the monitor leads, and on demand. comes: whether the cron does."""
 
     def __init__(
         self,
@@ -81,17 +83,17 @@ class Watchdog:
         live: LiveTable,
         catalog: Inventories,
         leadership: Leadership,
-        supervisor: Supervisor,
         clock: Clock,
         settings: Settings,
+        *,
+        comes: Callable[[], bool] = _never,
     ) -> None:
         self._epics = epics
         self._live = live
         self._catalog = catalog
         self._leadership = leadership
-        self._supervisor = supervisor
         self._clock = clock
-        self._interval_s = settings.monitor.watchdog_interval_s
+        self._comes = comes
         self._settle_s = settings.monitor.drain_interval_s * DRAINS_TO_SETTLE
         self._timeout_s = settings.epics.read_timeout_s
         self._one_at_a_time = asyncio.Lock()
@@ -102,27 +104,21 @@ class Watchdog:
     @property
     def running(self) -> bool:
         """Whether it looks by itself."""
-        return LOOP in self._supervisor.running()
+        return self._comes()
 
-    async def start(self) -> None:
-        """Starts the loop, unless the interval is 0."""
-        if self._interval_s > 0:
-            self._supervisor.start_loop(LOOP, self.run)
+    def may_run(self) -> bool:
+        """Whether this process's table is one to audit.
 
-    async def stop(self) -> None:
-        """Ends the loop."""
-        await self._supervisor.stop(LOOP)
+        A copy is the leader's to audit, and without a monitor every value is stale already.
+        """
+        return self._leadership.watching and self._live.fresh()
 
-    async def ping(self) -> None:
-        """Nothing of its own can fail."""
-
-    async def run(self) -> None:
-        """Looks once an interval, for ever."""
-        while True:
-            await asyncio.sleep(self._interval_s)
-            # a copy is the leader's to audit, and without a monitor every value is stale already
-            if self._leadership.watching and self._live.fresh():
-                await self.check_once()
+    async def run(self) -> str:
+        """Looks once; one line of result, "" when every value is the machine's."""
+        found = await self.check_once()
+        if not found.differing and not found.unanswered:
+            return ""
+        return f"{found.differing} of {found.checked} values differed, {found.unanswered} did not answer"
 
     async def check_once(self) -> Audit:
         """Reads every tracked channel and compares; resubscribes what differs twice."""

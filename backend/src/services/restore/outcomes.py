@@ -79,6 +79,10 @@ class OutcomeStore:
         except BucketObjectMissing as exc:
             raise OutcomesNotFound(job_id) from exc
 
+    async def discard(self, job_id: str) -> None:
+        """Harmless when there are none. Raises Unavailable."""
+        await self._bucket.delete(_key(job_id))
+
 
 def _key(job_id: str) -> str:
     return f"{PREFIX}{job_id}.parquet"

@@ -53,11 +53,13 @@ class PlanStore:
         """After this nobody gets the plan again. Call it within the lock of restores."""
         await self._bucket.delete(_key(plan_id))
 
-    async def clean_up(self, now: datetime, ttl_s: float) -> None:
-        """Removes the plans that nobody can execute any more."""
-        for found in await self._bucket.keys(PREFIX):
-            if found.modified < now - timedelta(seconds=2 * ttl_s):
-                await self._bucket.delete(found.key)
+    async def clean_up(self, now: datetime, ttl_s: float) -> int:
+        """Removes the plans that nobody can execute any more; returns how many."""
+        before = now - timedelta(seconds=2 * ttl_s)
+        old = [found.key for found in await self._bucket.keys(PREFIX) if found.modified < before]
+        for key in old:
+            await self._bucket.delete(key)
+        return len(old)
 
 
 def _key(plan_id: str) -> str:

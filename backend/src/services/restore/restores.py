@@ -14,7 +14,6 @@ import numpy as np
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Busy, Conflict, Unavailable
-from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.epics.frame import Frame
 from backend.src.infra.sql import SQL
@@ -40,8 +39,6 @@ from backend.src.services.snapshots.capture import Capture, Ints, pick
 
 log = logging.getLogger(__name__)
 
-CLEANER = "restore: cleaner"
-CLEAN_UP_INTERVAL_S = 3600.0
 BEGIN_WITHIN_S = 15.0  # an operator who asked for a restore is there now, not in an hour
 
 
@@ -66,7 +63,6 @@ class Restores:
         machine: Machine,
         jobs: Jobs,
         clock: Clock,
-        supervisor: Supervisor,
         settings: RestoreSettings,
     ) -> None:
         self._alone = sql.dialect == "sqlite"  # one server: what another one posted is from before a restart
@@ -75,7 +71,6 @@ class Restores:
         self._machine = machine
         self._jobs = jobs
         self._clock = clock
-        self._supervisor = supervisor
         self._settings = settings
         self._lock = RestoreLock(sql)
         self._plans = PlanStore(bucket)
@@ -84,12 +79,10 @@ class Restores:
         self._tools = Tools(snapshots, self._outcomes, executor, clock)
 
     async def start(self) -> None:
-        """Removes expired plans, now and every now and then."""
-        self._supervisor.start_loop(CLEANER, self._clean_for_ever)
+        """Nothing runs by itself here: a restore is a job."""
 
     async def stop(self) -> None:
-        """Stops the cleaner; a restore that runs is a job, and ended by Jobs."""
-        await self._supervisor.stop(CLEANER)
+        """A restore that runs is a job, and ended by Jobs."""
 
     async def ping(self) -> None:
         """It works when SQL, the bucket and the machine do, which are asked by themselves."""
@@ -217,7 +210,10 @@ class Restores:
         content = await self._outcomes.get(job_id)
         return job, await asyncio.to_thread(outcome_file.decode, content)
 
-    async def _clean_for_ever(self) -> None:
-        while True:
-            await self._plans.clean_up(self._clock.now(), self._settings.plan_ttl_s)
-            await asyncio.sleep(CLEAN_UP_INTERVAL_S)
+    async def discard_outcomes(self, job_id: str) -> None:
+        """Forgets what became of each PV; harmless when nothing is known. Raises Unavailable."""
+        await self._outcomes.discard(job_id)
+
+    async def clean_up(self) -> int:
+        """Removes the plans that nobody can execute any more; returns how many."""
+        return await self._plans.clean_up(self._clock.now(), self._settings.plan_ttl_s)

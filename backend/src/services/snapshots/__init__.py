@@ -13,14 +13,18 @@ from backend.src.services.snapshots.models import (
     SnapshotPage,
     SnapshotRequest,
 )
+from backend.src.services.snapshots.scheduled import LABEL as SCHEDULED
+from backend.src.services.snapshots.scheduled import ScheduledSnapshots
 from backend.src.services.snapshots.snapshots import SnapshotOptions, Snapshots
 
 __all__ = [
     "LIVE",
+    "SCHEDULED",
     "ArchiveDamaged",
     "Compared",
     "Comparisons",
     "HistoryPage",
+    "ScheduledSnapshots",
     "Snapshot",
     "SnapshotChanges",
     "SnapshotContents",

@@ -16,7 +16,6 @@ from sqlalchemy import Connection
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
-from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.sql import SQL
 from backend.src.services.catalog import Inventory
@@ -39,7 +38,6 @@ from backend.src.services.snapshots.taking import CatalogColumns, Chosen, Invent
 log = logging.getLogger(__name__)
 
 Progress = Callable[[float, str], None]
-CLEANER = "snapshots: cleaner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,6 @@ class SnapshotOptions:
     machine: str = ""
     read_timeout_s: float = 2.0
     cache_bytes: int = 268_435_456
-    clean_up_interval_s: float = 3600.0
     orphan_age_s: float = 3600.0
     default_protocol: Protocol = Protocol.CA
 
@@ -69,27 +66,23 @@ class Snapshots:
         live: LiveReadings,
         epics: Reader,
         clock: Clock,
-        supervisor: Supervisor,
         options: SnapshotOptions,
     ) -> None:
         self._sql = sql
         self._archives = ArchiveStore(bucket, cache_bytes=options.cache_bytes)
         self._catalog = catalog
         self._clock = clock
-        self._supervisor = supervisor
         self._options = options
         self._taker = Taker(live, epics, clock, options.machine, options.read_timeout_s)
         self._columns: CatalogColumns | None = None
 
     async def start(self) -> None:
-        """Removes the archives that a crash left without a snapshot, now and every now and then."""
+        """Removes the archives that a crash left without a snapshot."""
         alone = self._sql.dialect == "sqlite"  # then nobody else can be between putting an archive and its row
         await self.clean_up(older_than_s=0.0 if alone else self._options.orphan_age_s)
-        self._supervisor.start_loop(CLEANER, self._clean_for_ever)
 
     async def stop(self) -> None:
-        """Stops the cleaner."""
-        await self._supervisor.stop(CLEANER)
+        """Nothing runs by itself here."""
 
     async def ping(self) -> None:
         """It works when SQL and the bucket do, which are asked by themselves."""
@@ -196,19 +189,24 @@ class Snapshots:
         """Changes what is said of it; never its values. Raises SnapshotNotFound."""
         return await self._sql.write(lambda db: snapshot_rows.change(db, snapshot_id, changes), touches=TABLES)
 
-    async def delete(self, snapshot_id: str) -> None:
-        """Raises SnapshotNotFound, SnapshotGolden."""
+    async def delete(self, snapshot_id: str, *, only_if: Callable[[Connection], bool] | None = None) -> bool:
+        """False when `only_if`, asked in the same transaction, says no. Raises SnapshotNotFound, SnapshotGolden."""
 
-        def remove(connection: Connection) -> str:
+        def remove(connection: Connection) -> str | None:
+            if only_if is not None and not only_if(connection):
+                return None
             key = snapshot_rows.remove(connection, snapshot_id)
             archive_doubts.give_up(connection, key, self._clock.now())
             return key
 
         key = await self._sql.write(remove, touches=TABLES)
+        if key is None:
+            return False
         try:
             await self._remove_archive(key)
         except Unavailable as away:  # nobody can see it any more: the cleaner has time
             log.warning("the archive of deleted snapshot %s stays for now: %s", snapshot_id, away)
+        return True
 
     async def _remove_archive(self, key: str) -> None:
         await self._archives.discard(key)
@@ -216,23 +214,19 @@ class Snapshots:
 
     # ---- cleaning ----
 
-    async def clean_up(self, *, older_than_s: float) -> int:
+    async def clean_up(self, *, older_than_s: float | None = None) -> int:
         """Removes the archives whose snapshots were never added, or were removed; returns how many.
 
         Younger ones may belong to a snapshot that is just being made.
         """
-        moment = self._clock.now() - timedelta(seconds=older_than_s)
+        age_s = self._options.orphan_age_s if older_than_s is None else older_than_s
+        moment = self._clock.now() - timedelta(seconds=age_s)
         orphans = await self._sql.write(lambda db: archive_doubts.given_up_before(db, moment))
         for key in orphans:
             await self._remove_archive(key)
         if orphans:
             log.warning("removed %d archives without a snapshot", len(orphans))
         return len(orphans)
-
-    async def _clean_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(self._options.clean_up_interval_s)
-            await self.clean_up(older_than_s=self._options.orphan_age_s)
 
 
 def _describe(

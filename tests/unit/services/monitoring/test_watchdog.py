@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from backend.src.config.settings import MonitorSettings, Settings
-from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import Frame, Interned, ValueType, empty_meta
 from backend.src.services.live import LiveTable
@@ -34,10 +33,9 @@ class Bench:
         self.machine.monitor(list(inventory.address_of.items()), [])
         self.live.apply(self.machine.drain())
         self.live.beat()
-        settings = Settings(monitor=MonitorSettings(drain_interval_s=0.001, watchdog_interval_s=0.01))
+        settings = Settings(monitor=MonitorSettings(drain_interval_s=0.001))
         self.leadership = Leadership(None, self.clock, ttl_s=5.0)
-        self.supervisor = Supervisor()
-        parts = (FixedCatalog(inventory), self.leadership, self.supervisor, self.clock, settings)
+        parts = (FixedCatalog(inventory), self.leadership, self.clock, settings)
         self.watchdog = Watchdog(self.machine, self.live, *parts)
 
 
@@ -153,7 +151,13 @@ async def test_a_channel_that_moves_while_it_is_read_is_not_doubted(
 @pytest.mark.parametrize("may_lead", [True, False])
 async def test_only_who_watches_the_machine_audits_it_by_itself(bench: Bench, may_lead: bool) -> None:
     bench.leadership._may_lead = may_lead
-    await bench.watchdog.start()
-    await asyncio.sleep(0.1)
-    await bench.watchdog.stop()
-    assert (bench.watchdog.checks > 0) is may_lead
+    assert bench.watchdog.may_run() is may_lead
+    bench.clock.advance(10)
+    assert not bench.watchdog.may_run(), "nobody keeps the table true"
+
+
+async def test_a_run_tells_what_was_wrong_and_nothing_else(bench: Bench) -> None:
+    assert await bench.watchdog.run() == ""
+    bench.machine.values["A"] = 9.0
+    assert await bench.watchdog.run() == "1 of 3 values differed, 0 did not answer"
+    assert bench.watchdog.checks == 2

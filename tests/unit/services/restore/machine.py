@@ -140,16 +140,8 @@ async def site_of(
     machine = machine or WritableMachine()
     async with stand_of(folder, inventory, machine) as stand:
         jobs = Jobs(stand.sql, NoPubSub(), stand.clock, stand.supervisor, JobSettings(heartbeat_s=0.2))  # type: ignore[arg-type]
-        restores = Restores(
-            stand.sql,
-            stand.bucket,
-            stand.snapshots,
-            machine,
-            jobs,
-            stand.clock,
-            stand.supervisor,
-            settings or RestoreSettings(),
-        )
+        options = settings or RestoreSettings()
+        restores = Restores(stand.sql, stand.bucket, stand.snapshots, machine, jobs, stand.clock, options)
         restores.register()
         SnapshotCreation(stand.snapshots, jobs).register()
         await restores.start()

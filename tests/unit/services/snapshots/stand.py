@@ -80,7 +80,7 @@ async def stand_of(folder: Path, inventory: Inventory, machine: Any = None) -> A
     sql = SQL.build(SqlSettings(), folder, None)
     bucket = Bucket.build(BucketSettings(), folder)
     catalog, live = FixedCatalog(inventory), LiveTable(clock, stale_after_s=3.0)
-    snapshots = Snapshots(sql, bucket, catalog, live, machine, clock, supervisor, SnapshotOptions(machine="test"))
+    snapshots = Snapshots(sql, bucket, catalog, live, machine, clock, SnapshotOptions(machine="test"))
     await sql.start()
     await bucket.start()
     await _know_channels(sql, inventory.address_of)

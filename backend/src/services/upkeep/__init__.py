@@ -1,0 +1,5 @@
+"""What Larder does by itself, put together."""
+
+from backend.src.services.upkeep.tasks import Upkeep
+
+__all__ = ["Upkeep"]
