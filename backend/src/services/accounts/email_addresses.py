@@ -19,19 +19,27 @@ def normalised_address(text: str, *, field: str = "email") -> str:
     """The one spelling: NFKC, lower case, no white space around. Raises Invalid for what is no address."""
     try:
         # names of a laboratory's own network (larder@gateway) are fine
-        checked = validate_email(login_name(text), check_deliverability=False, globally_deliverable=False)
+        checked = validate_email(_folded(text), check_deliverability=False, globally_deliverable=False)
     except (EmailNotValidError, ValueError) as exc:  # ValueError: text that no encoding takes
         raise _refused(field, str(exc) if isinstance(exc, EmailNotValidError) else "not an address") from exc
-    address = login_name(checked.normalized)
+    address = _folded(checked.normalized)
     if len(address) > LONGEST:
         raise _refused(field, f"longer than {LONGEST} characters")
     return address
 
 
 def login_name(text: str) -> str:
-    """The same for whatever was typed at a login, address or not: it has to be counted, whatever it is."""
+    """The one spelling of whatever was typed at a login, address or not: it has to be counted, whatever it is."""
+    try:
+        return normalised_address(text)
+    except Invalid:
+        return _folded(text)
+
+
+def _folded(text: str) -> str:
+    storable = text.encode("utf-8", "replace").decode("utf-8")
     # lower, not casefold: that would turn ß into ss, which is another mailbox
-    folded = unicodedata.normalize("NFKC", text.strip()).lower()
+    folded = unicodedata.normalize("NFKC", storable.strip()).lower()
     return unicodedata.normalize("NFKC", folded)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -23,12 +24,23 @@ FORGOTTEN_AFTER = timedelta(days=1)  # without another
 class LockedOut(Unauthenticated):
     """Too many failed logins under this name, whether it exists or not."""
 
-    def __init__(self, retry_after_s: int) -> None:
+    def __init__(self, wait_s: float) -> None:
+        self.retry_after_s = max(1, math.ceil(wait_s))  # never too early
         super().__init__(
-            f"too many failed logins: the next one is possible in {retry_after_s} s",
+            f"too many failed logins: the next one is possible in {self.retry_after_s} s",
             remedy="wait, or have a new password sent to you",
         )
-        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A login about to be tried. wait_s: not now, and not counted, but after so long; 0.0 when it may be.
+
+    locked_until: when it fails, and is the first of a row to lock the name, until when.
+    """
+
+    wait_s: float = 0.0
+    locked_until: datetime | None = None
 
 
 def name_hash(name: str) -> str:
@@ -45,30 +57,30 @@ def wait_s(failures: int, settings: AccountSettings) -> float:
     return min(settings.lockout_first_s * 2.0**doublings, settings.lockout_longest_s)
 
 
-def count_attempt(connection: Connection, name: str, settings: AccountSettings, now: datetime) -> float:
-    """Counts an attempt that is about to be made; returns the seconds to wait when it may not be, and counts nothing.
-
-    The caller commits either way; raising LockedOut is left to it.
-    """
+def count_attempt(connection: Connection, name: str, settings: AccountSettings, now: datetime) -> Attempt:
+    """Counts an attempt that is about to be made; one that may not be is not counted."""
     key = name_hash(name)
     row = connection.execute(
         select(login_failures).where(login_failures.c.name_hash == key).with_for_update()
     ).mappings().first()  # fmt: skip
     if row is not None and row["locked_until"] is not None and row["locked_until"] > now:
-        return float((row["locked_until"] - now).total_seconds())
+        return Attempt(wait_s=(row["locked_until"] - now).total_seconds())
     before = 0 if row is None or row["last_failed_at"] + FORGOTTEN_AFTER <= now else int(row["failures"])
     failures = before + 1
     wait = wait_s(failures, settings)
-    values = {
-        "failures": failures,
-        "last_failed_at": now,
-        "locked_until": now + timedelta(seconds=wait) if wait else None,
-    }
+    locked_until = now + timedelta(seconds=wait) if wait else None
+    values = {"failures": failures, "last_failed_at": now, "locked_until": locked_until}
     if row is None:
         connection.execute(insert(login_failures).values(name_hash=key, **values))
     else:
         connection.execute(update(login_failures).where(login_failures.c.name_hash == key).values(values))
-    return 0.0
+    return Attempt(locked_until=locked_until if failures == settings.lockout_failures else None)
+
+
+def note_failure(connection: Connection, name: str, now: datetime) -> None:
+    """When it failed: a little after it was counted."""
+    failed = update(login_failures).where(login_failures.c.name_hash == name_hash(name))
+    connection.execute(failed.values(last_failed_at=now))
 
 
 def forget_failures(connection: Connection, name: str) -> None:
@@ -83,8 +95,3 @@ def remove_old_failures(connection: Connection, now: datetime, *, limit: int) ->
     if keys:
         connection.execute(delete(login_failures).where(login_failures.c.name_hash.in_(keys)))
     return len(keys)
-
-
-def whole_seconds(seconds: float) -> int:
-    """For Retry-After: never too early."""
-    return max(1, math.ceil(seconds))

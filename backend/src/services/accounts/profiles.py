@@ -140,6 +140,6 @@ class Profiles:
         try:
             right = await self._users.prove(user, password)
         except LockedOut as exc:  # they are known: 401 would tell their client to log in anew
-            raise TooMany(exc.message, remedy=exc.remedy) from exc
+            raise TooMany(exc.message, remedy=exc.remedy, retry_after_s=exc.retry_after_s) from exc
         if not right:
             raise WrongPassword

@@ -17,8 +17,9 @@ from backend.src.core.clock import Clock
 from backend.src.core.errors import Conflict, Invalid, StartFailed, Unauthenticated
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import lockout, session_rows, user_rows
+from backend.src.services.accounts.account_mail import AccountMail
 from backend.src.services.accounts.email_addresses import login_name, normalised_address
-from backend.src.services.accounts.lockout import LockedOut, whole_seconds
+from backend.src.services.accounts.lockout import Attempt, LockedOut
 from backend.src.services.accounts.passwords import Passwords
 from backend.src.services.accounts.principal import Role
 from backend.src.services.accounts.user_rows import User
@@ -44,9 +45,12 @@ class UserDraft:
 class Users:
     """Who there is, and whether it is them."""
 
-    def __init__(self, sql: SQL, passwords: Passwords, clock: Clock, settings: AccountSettings) -> None:
+    def __init__(
+        self, sql: SQL, passwords: Passwords, mail: AccountMail, clock: Clock, settings: AccountSettings
+    ) -> None:
         self._sql = sql
         self._passwords = passwords
+        self._mail = mail
         self._clock = clock
         self._settings = settings
 
@@ -65,22 +69,25 @@ class Users:
     async def authenticate(self, email: str, password: str) -> User:
         """Who this is. Raises Unauthenticated, the same after the same time whatever was wrong; LockedOut, TooMany."""
         name = login_name(email)
-        await self._count_attempt(name)
+        attempt = await self._count_attempt(name)
         login = await self._sql.read(lambda connection: user_rows.find_login(connection, name))
         user, password_hash = login or (None, None)
         right = await self._passwords.check(password, password_hash)
         if user is None or password_hash is None or not right or user.disabled:
+            await self._note_lock(attempt, name, user)
             raise _wrong()
         new_hash = await self._passwords.hash(password) if self._passwords.needs_rehash(password_hash) else None
         return await self._let_in(user, name, password_hash, new_hash)
 
     async def prove(self, user: User, password: str) -> bool:
         """Whether it is their password; counted like a login. Raises LockedOut, TooMany."""
-        await self._count_attempt(user.email)
+        attempt = await self._count_attempt(user.email)
         password_hash = await self._sql.read(lambda connection: user_rows.password_hash_of(connection, user.id))
         right = await self._passwords.check(password, password_hash)
         if right:
             await self._sql.write(lambda connection: lockout.forget_failures(connection, user.email))
+        else:
+            await self._note_lock(attempt, user.email, user)
         return right
 
     async def get(self, user_id: int) -> User:
@@ -155,11 +162,26 @@ class Users:
         now = self._clock.now()
         return await self._sql.write(lambda connection: delete_user(connection, user_id, now), touches=TRUST)
 
-    async def _count_attempt(self, name: str) -> None:
+    async def _count_attempt(self, name: str) -> Attempt:
         now, settings = self._clock.now(), self._settings
-        wait = await self._sql.write(lambda connection: lockout.count_attempt(connection, name, settings, now))
-        if wait:
-            raise LockedOut(whole_seconds(wait))
+        attempt = await self._sql.write(lambda connection: lockout.count_attempt(connection, name, settings, now))
+        if attempt.wait_s:
+            raise LockedOut(attempt.wait_s)
+        return attempt
+
+    async def _note_lock(self, attempt: Attempt, name: str, user: User | None) -> None:
+        """Tells the mailbox of an account that its name was locked; for a name without one, the same work."""
+        now, until = self._clock.now(), attempt.locked_until
+        if until is None:
+            return
+
+        def work(connection: Connection) -> None:
+            lockout.note_failure(connection, name, now)
+            if user is not None and not user.disabled:
+                self._mail.put(connection, self._mail.letters.locked_out(user.email, user.name, until))
+
+        await self._sql.write(work)
+        self._mail.wake()
 
     async def _let_in(self, user: User, name: str, seen_hash: str, new_hash: str | None) -> User:
         now = self._clock.now()
