@@ -26,7 +26,21 @@ from backend.src.infra.cache import Redis
 from backend.src.infra.epics import Epics, Protocol
 from backend.src.infra.mail import MailManagement
 from backend.src.infra.sql import SQL
-from backend.src.services.accounts import Accounts, ApiKeys
+from backend.src.services.accounts import (
+    Accounts,
+    ApiKeys,
+    BearerCheck,
+    Sessions,
+    SigningKeys,
+    TokenInspection,
+)
+from backend.src.services.accounts.account_mail import AccountMail
+from backend.src.services.accounts.password_resets import PasswordResets
+from backend.src.services.accounts.passwords import Passwords
+from backend.src.services.accounts.profiles import Profiles
+from backend.src.services.accounts.registrations import Registrations
+from backend.src.services.accounts.users import Users
+from backend.src.services.accounts.verification import Verification
 from backend.src.services.audit import Audit
 from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
 from backend.src.services.crons import BackgroundTasks, Crons
@@ -59,18 +73,23 @@ from backend.src.web.endpoint_manager import EndpointManager
 from backend.src.web.endpoints.admin import AdminEndpoint
 from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
 from backend.src.web.endpoints.audit import AuditEndpoint
+from backend.src.web.endpoints.crons import CronsEndpoint
 from backend.src.web.endpoints.health import HealthEndpoint
 from backend.src.web.endpoints.jobs import JobsEndpoint
 from backend.src.web.endpoints.live import LiveEndpoint
 from backend.src.web.endpoints.live_socket import LiveSocketEndpoint
 from backend.src.web.endpoints.mail import MailEndpoint
+from backend.src.web.endpoints.profile import ProfileEndpoint
 from backend.src.web.endpoints.pv_import import PvImportEndpoint
 from backend.src.web.endpoints.pvs import PvsEndpoint
+from backend.src.web.endpoints.registration import RegistrationEndpoint
 from backend.src.web.endpoints.restore import RestoreEndpoint
+from backend.src.web.endpoints.retention import RetentionEndpoint
 from backend.src.web.endpoints.snapshot_comparison import SnapshotComparisonEndpoint
 from backend.src.web.endpoints.snapshot_files import SnapshotFilesEndpoint
 from backend.src.web.endpoints.snapshots import SnapshotsEndpoint
 from backend.src.web.endpoints.tags import TagsEndpoint
+from backend.src.web.endpoints.users import UsersEndpoint
 from backend.src.web.metrics import LarderMetrics
 from backend.src.web.path_manager import PathManager
 
@@ -78,12 +97,13 @@ get = RuntimeManager.get
 
 # What each role starts, in this order; it stops in reverse. Everything else is made when first asked for.
 INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics, MailManagement)
+PEOPLE: tuple[type, ...] = (Outbox, ApiKeys, Sessions, Passwords, Users)
 TABLE: tuple[type, ...] = (PVMonitor, Publisher, Replica)  # the live table: watched here, or copied from the leader
 STARTED: dict[Role, tuple[type, ...]] = {
-    Role.ALL: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry, Crons),
-    Role.API: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
-    Role.MONITOR: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Crons),
-    Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, *TABLE, Snapshots, Restores, Jobs, Crons),
+    Role.ALL: (*INFRASTRUCTURE, *PEOPLE, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry, Crons),
+    Role.API: (*INFRASTRUCTURE, *PEOPLE, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
+    Role.MONITOR: (*INFRASTRUCTURE, Outbox, ApiKeys, Sessions, *TABLE, Crons),
+    Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, Sessions, *TABLE, Snapshots, Restores, Jobs, Crons),
 }
 WORKING = (Role.ALL, Role.WORKER)
 MONITORING = (Role.ALL, Role.MONITOR)
@@ -166,7 +186,35 @@ def _register_people(settings: Settings, clock: SystemClock) -> None:
     register(Outbox, factory=lambda: _outbox(settings, clock))
     register(Audit, factory=lambda: Audit(get(SQL), clock))
     register(ApiKeys, factory=lambda: ApiKeys(get(SQL), clock, get(Supervisor)))
-    register(Accounts, factory=lambda: Accounts(get(ApiKeys), settings.server.secret_key, clock))
+    _register_users(settings, clock)
+    _register_sessions(settings, clock)
+    register(Accounts, factory=lambda: Accounts(get(ApiKeys), get(BearerCheck), settings.server.secret_key, clock))
+
+
+def _register_users(settings: Settings, clock: SystemClock) -> None:
+    """Who there is, and how they come and go."""
+    register, accounts = RuntimeManager.register, settings.accounts
+    register(Passwords, accounts)
+    register(AccountMail, factory=lambda: AccountMail(get(Outbox), get(Letters), settings.public_url))
+    register(Users, factory=lambda: Users(get(SQL), get(Passwords), get(AccountMail), clock, accounts))
+    register(Registrations, factory=lambda: Registrations(get(SQL), get(Passwords), get(AccountMail), clock, accounts))
+    register(
+        PasswordResets, factory=lambda: PasswordResets(get(SQL), get(Passwords), get(AccountMail), clock, accounts)
+    )
+    register(
+        Profiles, factory=lambda: Profiles(get(SQL), get(Users), get(Passwords), get(AccountMail), clock, accounts)
+    )
+    register(Verification, factory=lambda: Verification(get(Registrations), get(Profiles)))
+
+
+def _register_sessions(settings: Settings, clock: SystemClock) -> None:
+    """People who have logged in."""
+    register = RuntimeManager.register
+    seal = Seal(settings.server.secret_key.reveal(), "signing keys")
+    register(SigningKeys, factory=lambda: SigningKeys(get(SQL), clock, seal, settings.accounts))
+    register(Sessions, factory=lambda: Sessions(get(SQL), clock, get(Supervisor)))
+    register(BearerCheck, factory=lambda: BearerCheck(get(SQL), get(SigningKeys), get(Sessions), clock))
+    register(TokenInspection, factory=lambda: TokenInspection(get(SQL), get(BearerCheck), get(Sessions), clock))
 
 
 def _register_machine(settings: Settings, clock: SystemClock) -> None:
@@ -251,6 +299,8 @@ def _register_upkeep(settings: Settings, clock: SystemClock) -> None:
 
 def _upkeep(settings: Settings) -> Upkeep:
     return Upkeep(
+        outbox=get(Outbox),
+        signing_keys=get(SigningKeys),
         expired=get(ExpiredRows),
         history=get(History),
         retention=get(Retention),
@@ -309,20 +359,23 @@ def _endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[]
     return (
         *common,
         lambda: ApiKeysEndpoint(get(ApiKeys)),
+        lambda: UsersEndpoint(get(Users), get(Registrations), get(PasswordResets)),
+        lambda: ProfileEndpoint(get(Users), get(Profiles)),
+        lambda: RegistrationEndpoint(get(Registrations), get(PasswordResets), get(Verification), get(Audit)),
         lambda: AuditEndpoint(get(Audit)),
         lambda: AdminEndpoint(control),
         lambda: PvsEndpoint(catalog, live, names),
         lambda: PvImportEndpoint(catalog),
         lambda: TagsEndpoint(get(TagCatalog)),
         lambda: LiveEndpoint(live, names, catalog, get(DirectAccess), settings.epics),
-        lambda: LiveSocketEndpoint(
-            get(SubscriptionRegistry), live, names, catalog, SystemClock(), settings.streaming
-        ),
+        lambda: LiveSocketEndpoint(get(SubscriptionRegistry), live, names, catalog, SystemClock(), settings.streaming),
         lambda: SnapshotsEndpoint(get(Snapshots), get(SnapshotCreation), protocol),
         lambda: SnapshotFilesEndpoint(get(Snapshots), protocol),
         lambda: SnapshotComparisonEndpoint(get(Snapshots), get(Comparisons), protocol),
         lambda: RestoreEndpoint(get(Restores), get(Jobs), protocol),
         lambda: JobsEndpoint(get(Jobs)),
+        lambda: CronsEndpoint(get(Crons)),
+        lambda: RetentionEndpoint(get(Retention)),
         lambda: MailEndpoint(get(Outbox)),
     )
 
