@@ -28,6 +28,8 @@ COMMANDS = {
     "import": ("import_list", "import a PV list (CSV)"),
     "export": ("export_list", "export the PV list (CSV)"),
     "snapshot": ("snapshots", "create, list, show, compare and restore snapshots"),
+    "cron": ("crons", "list, run, pause and resume what runs by itself"),
+    "retention": ("retention", "say how long snapshots are kept, by label"),
     "check": ("check", "read the configuration and try every server that it names"),
 }
 INTERRUPTED = 130

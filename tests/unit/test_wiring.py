@@ -84,6 +84,8 @@ GET /v1/health/heartbeat|GET /v1/health/summary|GET /v1/health/disconnected|GET 
 GET /v1/health/circuits|POST /v1/health/circuits/{}/close|POST /v1/health/circuits/{}/open
 GET /v1/health/monitor/status|GET /v1/health/watchdog|POST /v1/health/watchdog/check
 GET /v1/admin/mail|GET /v1/admin/mail/{}|POST /v1/admin/mail/{}/retry
+GET /v1/admin/crons|POST /v1/admin/crons/{}/run|POST /v1/admin/crons/{}/pause|POST /v1/admin/crons/{}/resume
+GET /v1/admin/retention|PUT /v1/admin/retention|DELETE /v1/admin/retention|GET /v1/admin/retention/preview
 GET /health/live|GET /health/ready|GET /metrics|WS /v1/ws/pvs|WS /v1/ws/live|GET /v1/ws/status
 """
 

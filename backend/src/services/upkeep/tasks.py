@@ -6,7 +6,9 @@ from dataclasses import dataclass, fields
 
 from backend.src.config.schedule import Schedule
 from backend.src.config.settings import CronSettings
+from backend.src.services.accounts import SigningKeys
 from backend.src.services.crons import BackgroundTasks, Run, Task
+from backend.src.services.mailing import Outbox
 from backend.src.services.monitoring import Watchdog
 from backend.src.services.restore import Restores
 from backend.src.services.retention import ExpiredRows, History, Retention, counted
@@ -19,6 +21,8 @@ _MEANINGS = {option.name: option.metadata["meaning"] for option in fields(CronSe
 class Upkeep:
     """What the tasks work with. works: whether this process does what any worker may do."""
 
+    outbox: Outbox
+    signing_keys: SigningKeys
     expired: ExpiredRows
     history: History
     retention: Retention
@@ -33,7 +37,9 @@ class Upkeep:
         history, watchdog = self.history, self.watchdog
         return BackgroundTasks(
             (
+                self._task("outbox", crons.outbox, self._deliver, audited=False),
                 self._task("tokens", crons.tokens, self.expired.run),
+                self._task("signing_keys", crons.signing_keys, self._rotate),
                 self._task("mail", crons.mail, history.remove_mail),
                 self._task("jobs", crons.jobs, history.remove_jobs),
                 self._task("audit", crons.audit, history.remove_audit),
@@ -47,6 +53,12 @@ class Upkeep:
     def _task(self, name: str, schedule: str, run: Run, *, audited: bool = True) -> Task:
         """One that any worker may run."""
         return Task(name, _MEANINGS[name], Schedule.parse(schedule), run, lambda: self.works, audited)
+
+    async def _deliver(self) -> str:
+        return str(await self.outbox.deliver_once())
+
+    async def _rotate(self) -> str:
+        return "a new key signs access tokens" if await self.signing_keys.rotate_if_due() else ""
 
     async def _remove_orphans(self) -> str:
         archives, plans = await self.snapshots.clean_up(), await self.restores.clean_up()
