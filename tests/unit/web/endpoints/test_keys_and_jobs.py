@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,6 +34,7 @@ from backend.src.web.path_manager import PathManager
 from tests.unit.web.conftest import SETTINGS, client_of
 
 SECRET = Secret("s" * 32)
+NOBODY: Any = None  # no person logs in here
 OPERATOR = Principal(PrincipalKind.LOCAL, "ann", "ann", frozenset(Scope))
 
 
@@ -46,7 +48,7 @@ class Parts:
         paths = PathManager()
         paths.collect([ApiKeysEndpoint(self.keys).routes(), JobsEndpoint(self.jobs).routes()])
         paths.freeze()
-        self.app: FastAPI = build_app(SETTINGS, paths, Accounts(self.keys, SECRET, clock))
+        self.app: FastAPI = build_app(SETTINGS, paths, Accounts(self.keys, NOBODY, SECRET, clock))
 
 
 @pytest.fixture
