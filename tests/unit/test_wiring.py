@@ -18,6 +18,14 @@ from backend.src.web.routes import SOCKET
 
 ELSEWHERE = {"DB_HOST": "db.invalid", "REDIS_HOST": "redis.invalid", "BUCKET_HOST": "s3.invalid"}
 KEY = {"SECRET_KEY": "0123456789abcdef0123456789abcdef"}
+# who has no account yet, or forgot its password
+FOR_STRANGERS = {
+    "/v1/users/register",
+    "/v1/users/verify",
+    "/v1/users/invitations/accept",
+    "/v1/users/password/forgot",
+    "/v1/users/password/reset",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +65,7 @@ def test_what_a_role_starts_is_named_once(role: Role) -> None:
 def test_only_these_routes_are_open(tmp_path: Path) -> None:
     server = Server(settings_of(Role.ALL, tmp_path))
     opened = {route.path for route in server.paths.routes() if route.access is Access.OPEN}
-    assert opened == {"/health/live", "/health/ready", "/v1/health/heartbeat"}
+    assert opened == {"/health/live", "/health/ready", "/v1/health/heartbeat", *FOR_STRANGERS}
 
 
 @pytest.mark.parametrize("role", [Role.MONITOR, Role.WORKER])
@@ -86,6 +94,11 @@ GET /v1/health/monitor/status|GET /v1/health/watchdog|POST /v1/health/watchdog/c
 GET /v1/admin/mail|GET /v1/admin/mail/{}|POST /v1/admin/mail/{}/retry
 GET /v1/admin/crons|POST /v1/admin/crons/{}/run|POST /v1/admin/crons/{}/pause|POST /v1/admin/crons/{}/resume
 GET /v1/admin/retention|PUT /v1/admin/retention|DELETE /v1/admin/retention|GET /v1/admin/retention/preview
+POST /v1/users/register|POST /v1/users/verify|POST /v1/users/invitations|POST /v1/users/invitations/accept
+POST /v1/users/password/forgot|POST /v1/users/password/reset|GET /v1/users/invitations|DELETE /v1/users/invitations/{}
+GET /v1/users/me|PUT /v1/users/me|DELETE /v1/users/me|PUT /v1/users/me/password|PUT /v1/users/me/email
+GET /v1/users|POST /v1/users|GET /v1/users/{}|PUT /v1/users/{}|DELETE /v1/users/{}
+PUT /v1/users/{}/role|PUT /v1/users/{}/disable|PUT /v1/users/{}/enable|PUT /v1/users/{}/password
 GET /health/live|GET /health/ready|GET /metrics|WS /v1/ws/pvs|WS /v1/ws/live|GET /v1/ws/status
 """
 

@@ -10,7 +10,7 @@ from backend.src.config.loading import options
 
 SOURCE = Path(__file__).parents[3] / "backend" / "src"
 # sections whose services are being built
-AWAITED = {"accounts", "crons", "docs", "door", "retention"}
+AWAITED = {"crons", "docs", "door", "retention"}
 
 
 def test_every_option_is_read_somewhere() -> None:
