@@ -30,6 +30,7 @@ from backend.src.services.accounts import (
     Accounts,
     ApiKeys,
     BearerCheck,
+    OAuthAuthentication,
     Sessions,
     SigningKeys,
     TokenInspection,
@@ -215,6 +216,12 @@ def _register_sessions(settings: Settings, clock: SystemClock) -> None:
     register(Sessions, factory=lambda: Sessions(get(SQL), clock, get(Supervisor)))
     register(BearerCheck, factory=lambda: BearerCheck(get(SQL), get(SigningKeys), get(Sessions), clock))
     register(TokenInspection, factory=lambda: TokenInspection(get(SQL), get(BearerCheck), get(Sessions), clock))
+    register(
+        OAuthAuthentication,
+        factory=lambda: OAuthAuthentication(
+            get(SQL), get(Users), get(SigningKeys), get(BearerCheck), clock, settings.accounts
+        ),
+    )
 
 
 def _register_machine(settings: Settings, clock: SystemClock) -> None:
