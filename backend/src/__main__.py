@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": ("demo", "run a demonstration machine and the server that watches it"),
     "migrate": ("migrate", "bring the database's schema up to date"),
     "key": ("keys", "create, list, show, rotate and revoke API keys"),
+    "user": ("users", "create, invite and list people, give them roles, let them in or not"),
     "audit": ("audit", "who did what, when, from where"),
     "stop": ("stop", "stop the server that runs, in order"),
     "import": ("import_list", "import a PV list (CSV)"),

@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
 
+from backend.src.config.accounts import check_accounts
 from backend.src.config.door import check_door
 from backend.src.config.errors import ConfigurationError
 from backend.src.config.mail import check_mail
@@ -47,6 +48,7 @@ def validate(settings: Settings) -> None:
     _check_choice("epics.default_protocol", settings.epics.default_protocol, ("ca", "pva"))
     _check_choice("accounts.registration", settings.accounts.registration, ("closed", "invitation", "open"))
     _check_choice("mail.security", settings.mail.security, ("tls", "starttls", "none"))
+    check_accounts(settings.accounts)
     check_door(settings.door)
     check_mail(settings.mail)
     _check_schedules(settings.crons)

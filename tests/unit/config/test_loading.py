@@ -80,6 +80,10 @@ def test_flags_read_as_people_write_them(word: str, expected: bool) -> None:
         ("[monitor]\ndrain_interval_s = nan\n", "out of range"),
         ("[epics]\ndefault_protocol = 'carrier-pigeon'\n", "carrier-pigeon"),
         ("[server]\nport = \n", "is damaged: .*line 2"),
+        ("[accounts]\nbcrypt_rounds = 4\n", "accounts.bcrypt_rounds = 4 is out of range"),
+        ("[accounts]\nadmin_email = 'ann@lab.example'\n", "ADMIN_PASSWORD"),
+        ("[accounts]\nadmin_password = 'x'\n", "ADMIN_EMAIL"),
+        ("[accounts]\nlockout_first_s = 1000\n", "lockout_longest_s"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file_and_a_remedy(tmp_path: Path, text: str, message: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from backend.src.core.errors import Conflict, FieldError, Invalid
 from backend.src.infra.sql.tables import one_time_codes as codes
@@ -22,7 +22,6 @@ from backend.src.services.accounts.tokens import hash_of
 
 RANDOM_BYTES = 32
 ID_LENGTH = 16  # of the hash: enough to name one, useless to who wants to use it
-USED_KEPT = timedelta(days=1)  # so that a second use can be told from a code that never was
 MOST_MAILS_AN_HOUR = 5  # to one address
 
 
@@ -168,15 +167,6 @@ def too_many_mails(connection: Connection, email: str, now: datetime) -> bool:
     lately = (codes.c.email == email, codes.c.created_at > now - timedelta(hours=1))
     count = connection.scalar(select(func.count()).select_from(codes).where(*lately)) or 0
     return count >= MOST_MAILS_AN_HOUR
-
-
-def remove_old_codes(connection: Connection, now: datetime, *, limit: int) -> int:
-    """Removes the expired ones, and the used ones after a while; returns how many it was."""
-    old = or_(and_(codes.c.used_at.is_(None), codes.c.expires_at <= now), codes.c.used_at <= now - USED_KEPT)
-    hashes = connection.scalars(select(codes.c.code_hash).where(old).limit(limit)).all()
-    if hashes:
-        connection.execute(delete(codes).where(codes.c.code_hash.in_(hashes)))
-    return len(hashes)
 
 
 def _open(purpose: Purpose, now: datetime) -> tuple[Any, ...]:

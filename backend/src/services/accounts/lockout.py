@@ -86,12 +86,3 @@ def note_failure(connection: Connection, name: str, now: datetime) -> None:
 def forget_failures(connection: Connection, name: str) -> None:
     """After a login that succeeded, or a reset."""
     connection.execute(delete(login_failures).where(login_failures.c.name_hash == name_hash(name)))
-
-
-def remove_old_failures(connection: Connection, now: datetime, *, limit: int) -> int:
-    """Removes what would be forgotten anyway; returns how many it was."""
-    old = select(login_failures.c.name_hash).where(login_failures.c.last_failed_at <= now - FORGOTTEN_AFTER)
-    keys = connection.scalars(old.limit(limit)).all()
-    if keys:
-        connection.execute(delete(login_failures).where(login_failures.c.name_hash.in_(keys)))
-    return len(keys)

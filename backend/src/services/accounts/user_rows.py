@@ -120,11 +120,6 @@ def list_users(connection: Connection, *, part: str | None, after: str | None, l
     return [user_of(row) for row in connection.execute(query).mappings()]
 
 
-def count_users(connection: Connection) -> int:
-    """How many there are."""
-    return connection.scalar(select(func.count()).select_from(users).where(users.c.email.is_not(None))) or 0
-
-
 def change_user(connection: Connection, user_id: int, now: datetime, **values: Any) -> User:
     """Sets columns. Raises UserNotFound, AddressTaken."""
     email = values.get("email")
