@@ -141,7 +141,7 @@ class Crons:
     # ---- running ----
 
     async def look_once(self) -> int:
-        """Gives up dead runs, begins what is due, sets the alarms; returns how many runs began here."""
+        """Gives up dead runs and begins what is due; returns how many runs began here."""
         async with self._looking:
             rows = await self._sql.read(cron_rows.all_crons)
             first = not self._rows
@@ -149,9 +149,7 @@ class Crons:
             if first:
                 await self._adopt_schedules()
             await self._give_up_dead()
-            began = await self._begin_wanted()
-            self._set_alarms()
-            return began
+            return await self._begin_wanted()
 
     async def _ensure(self, task: Task) -> Cron:
         """The task's row, made now when there is none."""
@@ -222,6 +220,7 @@ class Crons:
         while True:
             self._wake.clear()
             await self.look_once()
+            self._set_alarms()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._wake.wait()

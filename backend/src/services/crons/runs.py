@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 END_ATTEMPTS = 5
 END_PAUSE_S = 0.2
+STOPPED = "the process was stopped"
 
 
 class Runs:
@@ -31,30 +32,30 @@ class Runs:
         self._clock = clock
         self._supervisor = supervisor
         self._runner = runner
-        self._names: set[str] = set()
+        self._tasks: dict[str, Task] = {}
         self._last_beat = clock.monotonic()
 
     @property
     def names(self) -> frozenset[str]:
         """What runs here."""
-        return frozenset(self._names)
+        return frozenset(self._tasks)
 
     @property
     def silent_s(self) -> float:
         """How long ago others last saw that they live; 0 when nothing runs."""
-        return self._clock.monotonic() - self._last_beat if self._names else 0.0
+        return self._clock.monotonic() - self._last_beat if self._tasks else 0.0
 
     def begin(self, task: Task, ended: Callable[[], None]) -> None:
         """Runs a task that this process claimed; calls `ended` when its end is recorded."""
-        if not self._names:
+        if not self._tasks:
             self._last_beat = self._clock.monotonic()
-        self._names.add(task.name)
+        self._tasks[task.name] = task
 
         async def run_and_tell() -> None:
             try:
                 await self._run(task)
             finally:
-                self._names.discard(task.name)
+                self._tasks.pop(task.name, None)
                 ended()
 
         self._supervisor.start_task(_loop_name(task.name), run_and_tell)
@@ -67,18 +68,23 @@ class Runs:
         now = self._clock.now()
         mine = await self._sql.write(lambda connection: cron_rows.beat(connection, self._runner, names, now))
         self._last_beat = self._clock.monotonic()
-        for name in (names & self._names) - mine:
+        for name in (names & self.names) - mine:
             log.error("cron %s is no longer this process's; it is cancelled here", name)
-            await self._supervisor.stop(_loop_name(name))
+            await self._cancel(name)
 
     async def cancel_all(self) -> None:
         """Ends every run here and records that it was interrupted."""
-        if self._names:  # with no name at all, everything would be stopped
-            await self._supervisor.stop(*map(_loop_name, self._names))
+        await asyncio.gather(*map(self._cancel, self.names))
+
+    async def _cancel(self, name: str) -> None:
+        await self._supervisor.stop(_loop_name(name))
+        task = self._tasks.pop(name, None)
+        if task is not None:  # it was cancelled before its first step, and could record nothing itself
+            await self._end(task, Ended(CronStatus.INTERRUPTED, STOPPED, self._clock.now(), 0.0))
 
     async def _run(self, task: Task) -> None:
         began = self._clock.monotonic()
-        status, result = CronStatus.INTERRUPTED, "the process was stopped"
+        status, result = CronStatus.INTERRUPTED, STOPPED
         try:
             status, result = CronStatus.OK, await task.run()
         except Exception as error:  # noqa: BLE001 - the background border
