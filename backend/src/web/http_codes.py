@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class HttpCodes(IntEnum):
-    """RFC 9110, and 429 of RFC 6585. The WebSocket close codes are in web/access.py."""
+    """RFC 9110, and 429 and 431 of RFC 6585. The WebSocket close codes are in web/access.py."""
 
     OK = 200
     CREATED = 201
@@ -19,11 +19,14 @@ class HttpCodes(IntEnum):
     FORBIDDEN = 403
     NOT_FOUND = 404
     METHOD_NOT_ALLOWED = 405
+    REQUEST_TIMEOUT = 408
     CONFLICT = 409
     CONTENT_TOO_LARGE = 413
+    URI_TOO_LONG = 414
     UNSUPPORTED_MEDIA_TYPE = 415
     UNPROCESSABLE_CONTENT = 422
     TOO_MANY_REQUESTS = 429
+    REQUEST_HEADER_FIELDS_TOO_LARGE = 431
     INTERNAL_SERVER_ERROR = 500
     SERVICE_UNAVAILABLE = 503
     GATEWAY_TIMEOUT = 504

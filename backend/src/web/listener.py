@@ -6,6 +6,8 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
+from collections.abc import Callable
 from typing import Any
 
 import uvicorn
@@ -13,6 +15,8 @@ import uvicorn
 from backend.src.config.settings import Settings
 from backend.src.core.errors import StartFailed
 from backend.src.core.runtime_control import RuntimeControl
+from backend.src.web.strict_protocols import StrictHttp, StrictWebSocket
+from backend.src.web.tls import Certificate
 
 GRACE_S = 1  # what a request under way gets to end once the stop was asked for
 
@@ -23,9 +27,12 @@ class Listener:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._socket: socket.socket | None = None
+        self._certificate: Certificate | None = None
 
     def bind(self) -> str:
-        """Takes the port and returns the server's URL. Raises StartFailed when it cannot be had."""
+        """Takes the port and returns the server's URL. Raises StartFailed when it or the certificate cannot be had."""
+        if self._settings.door.tls_certificate:
+            self._certificate = Certificate(self._settings.door)
         host, port = self._settings.server.host, self._settings.server.port
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -36,17 +43,21 @@ class Listener:
             self.close()
             raise _refused(host, port, exc) from exc
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._socket.getsockname()[1]}"
+        scheme = "https" if self._certificate else "http"
+        return f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
 
     async def serve(self, app: Any, control: RuntimeControl) -> None:
         """Answers requests until the stop is asked for. The app's lifespan is the caller's to hold open."""
         server = _Uvicorn(self._uvicorn_config(app))
         serving = asyncio.ensure_future(server.serve(sockets=[self._socket] if self._socket else None))
         stopping = asyncio.ensure_future(control.wait())
+        following = asyncio.ensure_future(self._certificate.follow()) if self._certificate else None
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
         stopping.cancel()
+        if following is not None:
+            following.cancel()
 
     def close(self) -> None:
         """Gives the port back; harmless when it was never taken."""
@@ -54,12 +65,19 @@ class Listener:
             self._socket.close()
             self._socket = None
 
+    def _context(self, _config: uvicorn.Config, _default: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        assert self._certificate is not None
+        return self._certificate.context
+
     def _uvicorn_config(self, app: Any) -> uvicorn.Config:
         return uvicorn.Config(
             app,
             lifespan="off",
-            http="httptools",
-            ws="websockets-sansio",
+            http=StrictHttp,
+            ws=StrictWebSocket,
+            # what a proxy forwards is looked at behind the listener, and only when the proxy is trusted
+            proxy_headers=False,
+            ssl_context_factory=self._context if self._certificate else None,
             ws_max_size=self._settings.streaming.max_message_bytes,
             # deflating a message of megabytes would hold up the event loop, and with it everybody else
             ws_per_message_deflate=False,

@@ -1,0 +1,169 @@
+"""uvicorn's protocols, less patient: a request's head has a size and a time, and what is malformed gets its 4xx.
+
+llhttp bounds neither the head's size nor its time, and a WebSocket handshake that websockets cannot read ends
+in uvicorn without an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
+from websockets.http11 import Response as HandshakeResponse
+from websockets.server import ServerProtocol
+
+from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.http_codes import HttpCodes
+from backend.src.web.request_id import HEADER, new_request_id
+from backend.src.web.server_header import API
+
+LARGEST_HEAD = 65_536  # bytes of the request line and the headers
+LONGEST_LINE = 8_190  # bytes of the request line, as other servers have it
+HEAD_TIMEOUT_S = 20.0  # from the connection, or the first byte of a further request, to the end of the head
+
+_DETAILS = {
+    HttpCodes.BAD_REQUEST: "this is no HTTP request",
+    HttpCodes.REQUEST_TIMEOUT: "the headers did not come in time",
+    HttpCodes.URI_TOO_LONG: f"the request line is longer than {LONGEST_LINE} bytes",
+    HttpCodes.REQUEST_HEADER_FIELDS_TOO_LARGE: f"the headers are larger than {LARGEST_HEAD} bytes",
+}
+
+
+class _TooLarge(Exception):
+    """Ends the parsing; the parser turns it into an error of its own."""
+
+
+class StrictHttp(HttpToolsProtocol):
+    """HTTP/1.1."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._head_bytes = 0
+        self._undelivered = 0  # bytes that the parser keeps: one endless header, trailer or chunk extension
+        self._reading_head = True
+        self._refusal = HttpCodes.BAD_REQUEST
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return  # refused already; what still comes is not read
+        self._undelivered += len(data)
+        super().data_received(data)
+        if self._undelivered > LARGEST_HEAD:
+            self._refusal = HttpCodes.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self.send_400_response("")
+        if self._reading_head and self._undelivered and self._head_timer is None:
+            self._start_timer()
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = self._undelivered = 0
+        self._reading_head = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(len(url))
+        if self._head_bytes > LONGEST_LINE:
+            self._refusal = HttpCodes.URI_TOO_LONG
+            raise _TooLarge
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._reading_head, self._undelivered = False, 0
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._undelivered = 0
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """Also the other refusals of what cannot be read."""
+        self._stop_timer()
+        if not self.transport.is_closing():
+            self.transport.write(_refusal_bytes(self._refusal))
+            self.transport.close()
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        self._undelivered = 0
+        if self._head_bytes > LARGEST_HEAD:
+            self._refusal = HttpCodes.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise _TooLarge
+
+    def _start_timer(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._too_slow)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _too_slow(self) -> None:
+        self._refusal = HttpCodes.REQUEST_TIMEOUT
+        self.send_400_response("")
+
+
+class StrictWebSocket(WebSocketsSansIOProtocol):
+    """RFC 6455."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        unguarded = self.conn
+        self.conn = _Handshake(
+            extensions=unguarded.available_extensions, max_size=self.config.ws_max_size, logger=self.logger
+        )
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # one that cannot be read leaves no event behind, and its client would wait for ever
+        if not self.handshake_initiated and self.conn.handshake_exc is not None:
+            self.transport.write(_refusal_bytes(HttpCodes.BAD_REQUEST))
+            self.transport.close()
+
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True  # an answer too: uvicorn would log that there was none
+
+
+class _Handshake(ServerProtocol):
+    """Refuses with the headers that every answer has."""
+
+    def reject(self, status: Any, text: str) -> HandshakeResponse:
+        response = super().reject(status, text)
+        _secure(response.headers)
+        return response
+
+
+def _secure(headers: Headers) -> None:
+    for name, value in (*API, (HEADER, new_request_id().encode())):
+        headers[name.decode()] = value.decode()
+
+
+def _refusal_bytes(status: HttpCodes) -> bytes:
+    problem = Boilerplates.problem(
+        status,
+        title=status.name.replace("_", " ").capitalize(),
+        detail=_DETAILS[status],
+        instance="",
+        request_id=(request_id := new_request_id()),
+    )
+    headers = [*problem.raw_headers, *API, (HEADER, request_id.encode()), (b"connection", b"close")]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return STATUS_LINE[status] + lines + b"\r\n" + bytes(problem.body)
