@@ -11,6 +11,9 @@ import pytest
 from backend.src.config.settings import CacheSettings, SqlSettings
 from backend.src.infra.cache import Redis
 from backend.src.infra.sql import SQL, migrate
+from tests.contracts.shared_database import shared_database, shared_sql
+
+__all__ = ["shared_database", "shared_sql"]
 
 
 @pytest.fixture(params=["embedded", "socket", "tcp"])

@@ -40,8 +40,8 @@ async def supervisor() -> AsyncIterator[Supervisor]:
 
 
 @pytest.fixture
-async def keys(sql: SQL, clock: ManualClock, supervisor: Supervisor) -> AsyncIterator[ApiKeys]:
-    service = ApiKeys(sql, clock, supervisor)
+async def keys(shared_sql: SQL, clock: ManualClock, supervisor: Supervisor) -> AsyncIterator[ApiKeys]:
+    service = ApiKeys(shared_sql, clock, supervisor)
     await service.start()
     yield service
     await service.stop()
@@ -58,9 +58,9 @@ async def test_a_key_opens_with_its_token_and_nothing_else(keys: ApiKeys) -> Non
             await keys.authenticate(wrong)
 
 
-async def test_the_token_is_nowhere_in_the_database(keys: ApiKeys, sql: SQL) -> None:
+async def test_the_token_is_nowhere_in_the_database(keys: ApiKeys, shared_sql: SQL) -> None:
     _, token = await make(keys, "scans", Scope.READ)
-    rows = await sql.read(lambda c: str(c.exec_driver_sql("SELECT * FROM api_keys").all()))
+    rows = await shared_sql.read(lambda c: str(c.exec_driver_sql("SELECT * FROM api_keys").all()))
     assert token not in rows and token.split("_", 2)[2] not in rows and hash_of(token) in rows
 
 

@@ -41,9 +41,7 @@ class Audit:
         """Notes what was done. Raises Unavailable."""
         await self.begin(entry)
 
-    async def entries(
-        self, filters: AuditFilters, *, after: Position | None = None, limit: int = ENTRIES_A_PAGE
-    ) -> list[AuditRecord]:
+    async def entries(self, filters: AuditFilters, *, after: Position | None = None, limit: int) -> list[AuditRecord]:
         """Newest first, those after the one at this time and with this id."""
         return await self._sql.read(
             lambda connection: audit_rows.list_entries(connection, filters, after=after, limit=limit)
@@ -51,13 +49,13 @@ class Audit:
 
     async def export_csv(self, filters: AuditFilters) -> AsyncIterator[str]:
         """Every entry, newest first, in portions of text: no transaction stays open between two. Raises Unavailable."""
-        return self._portions(filters, await self.entries(filters))
+        return self._portions(filters, await self.entries(filters, limit=ENTRIES_A_PAGE))
 
     async def _portions(self, filters: AuditFilters, page: list[AuditRecord]) -> AsyncIterator[str]:
         yield csv_export.write_header()
         while page:
             yield csv_export.write_entries(page)
-            page = await self.entries(filters, after=(page[-1].at, page[-1].id))
+            page = await self.entries(filters, after=(page[-1].at, page[-1].id), limit=ENTRIES_A_PAGE)
 
     async def remove_older(self, before: datetime, *, batch: int = ENTRIES_A_PAGE) -> int:
         """Removes a batch of the entries from before then; returns how many it was, 0 when none is left."""
