@@ -29,35 +29,25 @@ SLOWEST_S = 2.5  # the texts that ask for a pause ask for three seconds
 
 ATTACKS = (
     "' OR '1'='1",
-    "' OR 1=1 -- ",
-    '" OR ""="',
-    "1 OR 1=1",
+    '" OR 1=1 -- ',
     "1; DROP TABLE api_keys; --",
     "') UNION SELECT token_hash FROM api_keys -- ",
-    "' AND SLEEP(3) AND '1'='1",
+    "\\' AND SLEEP(3) #",
     "%' OR title LIKE '%",
-    "\\' OR 1=1 #",
     "text\r\nX-Injected: yes\r\n\r\n<html>",
     "text\nSet-Cookie: injected=yes",
     "../../../../../../../../etc/passwd",
-    "..%2f..%2f..%2f..%2fetc%2fpasswd",
-    "/etc/passwd\0.png",
-    "file:///etc/passwd",
-    "{{31337*31337}}",
-    "${31337*31337}",
-    "#{31337*31337} <%= 31337*31337 %> {31337*31337}",
+    "..%2f..%2f..%2f..%2fetc%2fpasswd\0.png",
+    "{{31337*31337}}${31337*31337}#{31337*31337}<%= 31337*31337 %>",
     "{0.__class__.__init__.__globals__}%(name)s%n",
     "$(sleep 3)`sleep 3`|sleep 3",
     "<script>alert(1)</script>",
     "=cmd|'/c calc'!A1",
-    "\0",
     "te\0xt",
     "",
     " ",
-    "\u202etxet \u0000\ufeff",
-    "ﬃ ẞ İ 🏴‍☠️ 𝒳 é e\u0301",
+    "\u202etxet\ufeff ﬃ ẞ İ 🏴‍☠️ 𝒳 e\u0301",
     "\ud800",
-    "[$ne]",
     "__proto__",
     "99999999999999999999999999",
     "-1",
@@ -141,7 +131,7 @@ def _faults(where: TextInput, text: str, answer: Answer, seconds: float) -> list
         found.append(f"evaluated: {answer.text[:300]}")
     if seconds > SLOWEST_S:
         found.append(f"took {seconds:.1f} s")
-    if where.method == "GET" and where.kind == "query" and text in ATTACKS[:9] and CANARY in answer.text:
+    if where.method == "GET" and where.kind == "query" and text in ATTACKS[:6] and CANARY in answer.text:
         found.append(f"somebody else's row: {answer.text[:300]}")
     if where.method == "GET" and where.kind == "path" and CANARY in answer.text:
         found.append(f"another's thing: {answer.text[:300]}")

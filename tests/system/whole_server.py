@@ -8,16 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote, unquote, urlsplit
 
 from backend.src.config.loading import load
 from backend.src.config.settings import Secret
 from backend.src.core.runtime_manager import RuntimeManager
+from backend.src.infra.sql import engine
 from backend.src.server import Server
 from backend.src.services.accounts.local_token import mint_local_token
+from tests.servers.ports import free_port
 
 SECRET = Secret("the secret of a server that only tests ever see, long enough for any algorithm")
 ADDRESS = "127.0.0.1"
@@ -28,7 +31,9 @@ CONFIGURATION = """
 requests_per_minute = 0
 logins_per_minute = 0
 [accounts]
-bcrypt_rounds = 10
+registration = "open"
+[mail]
+security = "none"
 [epics]
 read_timeout_s = 0.05
 write_timeout_s = 0.05
@@ -98,10 +103,15 @@ async def whole_server(folder: Path, configuration: str = "", **environment: str
     config = folder / "config.toml"
     config.write_text(CONFIGURATION + configuration)
     RuntimeManager.reset()
-    variables = {"DATA_DIR": str(folder / "data"), "SECRET_KEY": SECRET.reveal(), **environment}
-    server = Server(load(config, variables))
-    async with server.running():
-        yield WholeServer(server)
+    variables = {"DATA_DIR": str(folder / "data"), "SECRET_KEY": SECRET.reveal(), "SENDER_HOST": ADDRESS}
+    variables |= {"SENDER_PORT": str(free_port()), "SENDER_ADDRESS": "larder@example.org", **environment}
+    settings = load(config, variables)
+    # the least there is, below what the configuration takes: hundreds of passwords are checked
+    settings = replace(settings, accounts=replace(settings.accounts, bcrypt_rounds=4))
+    server = Server(settings)
+    with patch.object(engine, "PRAGMAS", ("synchronous=OFF", *engine.PRAGMAS[1:])):  # nobody cuts the power here
+        async with server.running():
+            yield WholeServer(server)
 
 
 async def _exchange(app: Any, scope: dict[str, Any], body: bytes) -> Answer:
