@@ -31,6 +31,7 @@ from backend.src.services.accounts import (
     ApiKeys,
     BearerCheck,
     OAuthAuthentication,
+    OAuthClients,
     Sessions,
     SigningKeys,
     TokenInspection,
@@ -80,12 +81,14 @@ from backend.src.web.endpoints.jobs import JobsEndpoint
 from backend.src.web.endpoints.live import LiveEndpoint
 from backend.src.web.endpoints.live_socket import LiveSocketEndpoint
 from backend.src.web.endpoints.mail import MailEndpoint
+from backend.src.web.endpoints.oauth import OAuthEndpoint
 from backend.src.web.endpoints.profile import ProfileEndpoint
 from backend.src.web.endpoints.pv_import import PvImportEndpoint
 from backend.src.web.endpoints.pvs import PvsEndpoint
 from backend.src.web.endpoints.registration import RegistrationEndpoint
 from backend.src.web.endpoints.restore import RestoreEndpoint
 from backend.src.web.endpoints.retention import RetentionEndpoint
+from backend.src.web.endpoints.sessions import SessionsEndpoint
 from backend.src.web.endpoints.snapshot_comparison import SnapshotComparisonEndpoint
 from backend.src.web.endpoints.snapshot_files import SnapshotFilesEndpoint
 from backend.src.web.endpoints.snapshots import SnapshotsEndpoint
@@ -216,6 +219,7 @@ def _register_sessions(settings: Settings, clock: SystemClock) -> None:
     register(Sessions, factory=lambda: Sessions(get(SQL), clock, get(Supervisor)))
     register(BearerCheck, factory=lambda: BearerCheck(get(SQL), get(SigningKeys), get(Sessions), clock))
     register(TokenInspection, factory=lambda: TokenInspection(get(SQL), get(BearerCheck), get(Sessions), clock))
+    register(OAuthClients, settings.docs.oauth2_client_id, settings.docs.oauth2_client_secret)
     register(
         OAuthAuthentication,
         factory=lambda: OAuthAuthentication(
@@ -365,6 +369,10 @@ def _endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[]
     protocol = Protocol(settings.epics.default_protocol)
     return (
         *common,
+        lambda: OAuthEndpoint(
+            get(OAuthAuthentication), get(TokenInspection), get(Sessions), get(OAuthClients), settings.public_url
+        ),
+        lambda: SessionsEndpoint(get(Sessions), get(Users)),
         lambda: ApiKeysEndpoint(get(ApiKeys)),
         lambda: UsersEndpoint(get(Users), get(Registrations), get(PasswordResets)),
         lambda: ProfileEndpoint(get(Users), get(Profiles)),

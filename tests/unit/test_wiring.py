@@ -25,6 +25,9 @@ FOR_STRANGERS = {
     "/v1/users/invitations/accept",
     "/v1/users/password/forgot",
     "/v1/users/password/reset",
+    "/oauth/token",
+    "/oauth/revoke",
+    "/.well-known/oauth-authorization-server",
 }
 
 
@@ -99,6 +102,10 @@ POST /v1/users/password/forgot|POST /v1/users/password/reset|GET /v1/users/invit
 GET /v1/users/me|PUT /v1/users/me|DELETE /v1/users/me|PUT /v1/users/me/password|PUT /v1/users/me/email
 GET /v1/users|POST /v1/users|GET /v1/users/{}|PUT /v1/users/{}|DELETE /v1/users/{}
 PUT /v1/users/{}/role|PUT /v1/users/{}/disable|PUT /v1/users/{}/enable|PUT /v1/users/{}/password
+POST /oauth/token|POST /oauth/revoke|POST /oauth/introspect|POST /oauth/logout
+GET /.well-known/oauth-authorization-server
+GET /v1/users/me/sessions|DELETE /v1/users/me/sessions|DELETE /v1/users/me/sessions/{}
+GET /v1/users/{}/sessions|DELETE /v1/users/{}/sessions
 GET /health/live|GET /health/ready|GET /metrics|WS /v1/ws/pvs|WS /v1/ws/live|GET /v1/ws/status
 """
 

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from backend.src.core.errors import Forbidden, LarderError, Unauthenticated
 from backend.src.services.accounts.principal import Principal, Scope
 from backend.src.web.client_address import client_address
-from backend.src.web.rate_limits import RateClass, RateLimits
+from backend.src.web.rate_limits import LIMITS_KEY, RateClass, RateLimits
 
 SCOPE_KEY = "larder.principal"
 ATTEMPT_KEY = "larder.attempt"
@@ -80,6 +80,7 @@ class Gate:
         if limited is RateClass.LOGIN:
             await self._limits.count_login(scope, client_address(scope))
         if access is Access.OPEN:
+            scope[LIMITS_KEY] = self._limits
             return
         principal = await self._by_headers(Headers(scope=scope), client_address(scope))
         if principal is None:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from backend.src.core.errors import Forbidden, Invalid, LarderError, NotFound, TooLarge, TooMany, Unauthenticated
+from backend.src.services.accounts.principal import Scope
 from backend.src.web.access import Access
 from backend.src.web.boilerplates import PROBLEM_MEDIA_TYPE
 from backend.src.web.problems import PROBLEM_SCHEMA, shape_of
@@ -16,6 +17,14 @@ from backend.src.web.routes import Route
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
+TOKEN_URL = "/oauth/token"
+SCOPES = {
+    Scope.READ.value: "Everything that only looks: PVs, snapshots, live values",
+    Scope.WRITE.value: "Change the catalogue, take and delete snapshots",
+    Scope.RESTORE.value: "Write to the machine",
+    Scope.MANAGE.value: "API keys, retention",
+    Scope.ADMIN.value: "People, audit trail, crons, circuits, the server itself",
+}
 SECURITY_SCHEMES: dict[str, Any] = {
     "ApiKey": {
         "type": "apiKey",
@@ -24,6 +33,19 @@ SECURITY_SCHEMES: dict[str, Any] = {
         "description": "A program's key, made with `python -m backend.src key create` or POST /v1/api-keys.",
     },
     "Bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A person's token."},
+    "OAuth2": {
+        "type": "oauth2",
+        "description": "A person logs in: with e-mail address and password, or on a page of this server.",
+        "flows": {
+            "password": {"tokenUrl": TOKEN_URL, "refreshUrl": TOKEN_URL, "scopes": SCOPES},
+            "authorizationCode": {
+                "authorizationUrl": "/oauth/authorize",
+                "tokenUrl": TOKEN_URL,
+                "refreshUrl": TOKEN_URL,
+                "scopes": SCOPES,
+            },
+        },
+    },
 }
 
 _problem: dict[str, Any] = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -35,6 +57,7 @@ def problem_responses(route: Route) -> dict[int | str, dict[str, Any]]:
     for kind in (*_implied(route), *route.errors):
         shape = shape_of(kind)
         responses[int(shape.status)] = {"description": shape.title, "content": _problem}
+    responses |= {status: dict(response) for status, response in route.responses.items()}
     if route.content is not None:
         responses[int(route.status)] = {"description": "The content", "content": _contents(route.content)}
     responses["default"] = {"description": "Any other problem", "content": _problem}

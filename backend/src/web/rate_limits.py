@@ -19,7 +19,7 @@ from backend.src.core.clock import Clock
 from backend.src.core.errors import TooMany
 from backend.src.infra.cache import Count
 from backend.src.services.accounts.principal import Principal
-from backend.src.web.client_address import address_group
+from backend.src.web.client_address import address_group, client_address
 
 CHUNKS = 100
 CHUNK_LIVES_S = 60.0
@@ -27,6 +27,7 @@ LONGEST_REFUSAL_S = 5.0  # then the count is looked at again: other processes ma
 MOST_KEYS = 4_096
 EVERYBODY_ELSE = "everybody else"
 BUDGET_KEY = "larder.budget"
+LIMITS_KEY = "larder.limits"
 
 Take = Callable[[str, int, int], Awaitable[Count]]
 
@@ -35,6 +36,11 @@ class RateClass(Enum):
     """What is counted apart from all other requests: Route.limited."""
 
     LOGIN = "login"
+
+
+async def count_login(scope: Scope) -> None:
+    """For an open route of which not every call is a login: counts this one. Raises TooMany."""
+    await scope[LIMITS_KEY].count_login(scope, client_address(scope))
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
@@ -41,6 +41,7 @@ class Route:
     request_content: media type -> schema of a body that the handler reads itself from the Request.
     errors: classes of the error tree that this route may raise beyond those that follow from its shape
     (401, 403, 404 with an id in the path, 413, 422, 429).
+    responses: status -> response, as OpenAPI has it, where a refusal is no problem document.
     limited: LOGIN for what a stranger may try again and again: logins, registrations, resets.
     """
 
@@ -57,6 +58,7 @@ class Route:
     content: Mapping[str, Mapping[str, Any]] | None = None
     request_content: Mapping[str, Mapping[str, Any]] | None = None
     errors: tuple[type[LarderError], ...] = ()
+    responses: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     body_limit: BodyLimit = BodyLimit.REQUEST
     limited: RateClass | None = None
     documented: bool = True
