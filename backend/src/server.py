@@ -59,6 +59,7 @@ from backend.src.services.monitoring import (
     Replica,
     Watchdog,
 )
+from backend.src.services.providers import ProviderOptions, Providers
 from backend.src.services.restore import Restores, RestoreSettings
 from backend.src.services.retention import ExpiredRows, History, Retention
 from backend.src.services.snapshots import (
@@ -82,6 +83,7 @@ from backend.src.web.endpoints.live import LiveEndpoint
 from backend.src.web.endpoints.live_socket import LiveSocketEndpoint
 from backend.src.web.endpoints.mail import MailEndpoint
 from backend.src.web.endpoints.oauth import OAuthEndpoint
+from backend.src.web.endpoints.oauth_providers import ProvidersEndpoint
 from backend.src.web.endpoints.profile import ProfileEndpoint
 from backend.src.web.endpoints.pv_import import PvImportEndpoint
 from backend.src.web.endpoints.pvs import PvsEndpoint
@@ -101,13 +103,13 @@ get = RuntimeManager.get
 
 # What each role starts, in this order; it stops in reverse. Everything else is made when first asked for.
 INFRASTRUCTURE: tuple[type, ...] = (Redis, SQL, Bucket, Epics, MailManagement)
-PEOPLE: tuple[type, ...] = (Outbox, ApiKeys, Sessions, Passwords, Users)
+PEOPLE: tuple[type, ...] = (Outbox, ApiKeys, Sessions, Passwords, Users, Providers)
 TABLE: tuple[type, ...] = (PVMonitor, Publisher, Replica)  # the live table: watched here, or copied from the leader
 STARTED: dict[Role, tuple[type, ...]] = {
     Role.ALL: (*INFRASTRUCTURE, *PEOPLE, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry, Crons),
     Role.API: (*INFRASTRUCTURE, *PEOPLE, *TABLE, Snapshots, Restores, Jobs, SubscriptionRegistry),
     Role.MONITOR: (*INFRASTRUCTURE, Outbox, ApiKeys, Sessions, *TABLE, Crons),
-    Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, Sessions, *TABLE, Snapshots, Restores, Jobs, Crons),
+    Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, Sessions, Providers, *TABLE, Snapshots, Restores, Jobs, Crons),
 }
 WORKING = (Role.ALL, Role.WORKER)
 MONITORING = (Role.ALL, Role.MONITOR)
@@ -139,7 +141,8 @@ class Server:
     @property
     def dependencies(self) -> tuple[Step, ...]:
         """The servers outside this process, each of which can be started and pinged alone."""
-        return tuple(Step(key.__name__, get(key)) for key in INFRASTRUCTURE)
+        own = (Step(key.__name__, get(key)) for key in INFRASTRUCTURE)
+        return (*own, *(Step(f"provider {name}", client) for name, client in get(Providers).clients.items()))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -226,6 +229,7 @@ def _register_sessions(settings: Settings, clock: SystemClock) -> None:
             get(SQL), get(Users), get(SigningKeys), get(BearerCheck), clock, settings.accounts
         ),
     )
+    register(Providers, factory=lambda: _providers(settings, clock))
 
 
 def _register_machine(settings: Settings, clock: SystemClock) -> None:
@@ -283,6 +287,17 @@ def _register_work(settings: Settings, clock: SystemClock) -> None:
     )
 
 
+def _providers(settings: Settings, clock: SystemClock) -> Providers:
+    options = ProviderOptions(
+        public_url=settings.public_url,
+        redirect_uri=settings.accounts.redirect_uri,
+        registration=settings.accounts.registration,
+        own_client=settings.docs.oauth2_client_id,
+    )
+    begin_session, secret_key = get(OAuthAuthentication).begin_session, settings.server.secret_key.reveal()
+    return Providers(get(SQL), begin_session, clock, secret_key, settings.providers, options)
+
+
 def _outbox(settings: Settings, clock: SystemClock) -> Outbox:
     seal = Seal(settings.server.secret_key.reveal(), "outbox")
     return Outbox(get(SQL), get(MailManagement), clock, get(Supervisor), seal, settings.mail)
@@ -312,6 +327,7 @@ def _upkeep(settings: Settings) -> Upkeep:
     return Upkeep(
         outbox=get(Outbox),
         signing_keys=get(SigningKeys),
+        providers=get(Providers),
         expired=get(ExpiredRows),
         history=get(History),
         retention=get(Retention),
@@ -373,6 +389,7 @@ def _endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[]
             get(OAuthAuthentication), get(TokenInspection), get(Sessions), get(OAuthClients), settings.public_url
         ),
         lambda: SessionsEndpoint(get(Sessions), get(Users)),
+        lambda: ProvidersEndpoint(get(Providers)),
         lambda: ApiKeysEndpoint(get(ApiKeys)),
         lambda: UsersEndpoint(get(Users), get(Registrations), get(PasswordResets)),
         lambda: ProfileEndpoint(get(Users), get(Profiles)),

@@ -27,6 +27,9 @@ FOR_STRANGERS = {
     "/v1/users/password/reset",
     "/oauth/token",
     "/oauth/revoke",
+    "/oauth/providers",
+    "/oauth/login/{provider}",
+    "/oauth/callback/{provider}",
     "/.well-known/oauth-authorization-server",
 }
 
@@ -103,6 +106,8 @@ GET /v1/users/me|PUT /v1/users/me|DELETE /v1/users/me|PUT /v1/users/me/password|
 GET /v1/users|POST /v1/users|GET /v1/users/{}|PUT /v1/users/{}|DELETE /v1/users/{}
 PUT /v1/users/{}/role|PUT /v1/users/{}/disable|PUT /v1/users/{}/enable|PUT /v1/users/{}/password
 POST /oauth/token|POST /oauth/revoke|POST /oauth/introspect|POST /oauth/logout
+GET /oauth/providers|GET /oauth/login/{}|GET /oauth/callback/{}
+GET /v1/users/me/identities|DELETE /v1/users/me/identities/{}
 GET /.well-known/oauth-authorization-server
 GET /v1/users/me/sessions|DELETE /v1/users/me/sessions|DELETE /v1/users/me/sessions/{}
 GET /v1/users/{}/sessions|DELETE /v1/users/{}/sessions

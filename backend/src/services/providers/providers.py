@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 from sqlalchemy import Connection
@@ -18,7 +18,7 @@ from backend.src.infra.openid import Asked, OpenIdClient
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import authorization_codes, user_rows
 from backend.src.services.accounts.authorization_codes import CodeRequest
-from backend.src.services.accounts.principal import in_order
+from backend.src.services.accounts.principal import Scope, in_order
 from backend.src.services.accounts.token_pair import TokenPair
 from backend.src.services.accounts.tokens import hash_of
 from backend.src.services.accounts.user_rows import User
@@ -67,7 +67,15 @@ class LoginStarted:
 class BeginSession(Protocol):
     """OAuthAuthentication.begin_session."""
 
-    async def __call__(self, user: User, *, method: str, **more: Any) -> TokenPair:
+    async def __call__(
+        self,
+        user: User,
+        *,
+        method: str,
+        device: str | None = None,
+        address: str | None = None,
+        scopes: frozenset[Scope] | None = None,
+    ) -> TokenPair:
         """A session of somebody who has proved who they are."""
 
 

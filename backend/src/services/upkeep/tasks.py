@@ -10,6 +10,7 @@ from backend.src.services.accounts import SigningKeys
 from backend.src.services.crons import BackgroundTasks, Run, Task
 from backend.src.services.mailing import Outbox
 from backend.src.services.monitoring import Watchdog
+from backend.src.services.providers import Providers
 from backend.src.services.restore import Restores
 from backend.src.services.retention import ExpiredRows, History, Retention, counted
 from backend.src.services.snapshots import ScheduledSnapshots, Snapshots
@@ -23,6 +24,7 @@ class Upkeep:
 
     outbox: Outbox
     signing_keys: SigningKeys
+    providers: Providers
     expired: ExpiredRows
     history: History
     retention: Retention
@@ -40,6 +42,7 @@ class Upkeep:
                 self._task("outbox", crons.outbox, self._deliver, audited=False),
                 self._task("tokens", crons.tokens, self.expired.run),
                 self._task("signing_keys", crons.signing_keys, self._rotate),
+                self._task("provider_tokens", crons.provider_tokens, self._renew),
                 self._task("mail", crons.mail, history.remove_mail),
                 self._task("jobs", crons.jobs, history.remove_jobs),
                 self._task("audit", crons.audit, history.remove_audit),
@@ -59,6 +62,10 @@ class Upkeep:
 
     async def _rotate(self) -> str:
         return "a new key signs access tokens" if await self.signing_keys.rotate_if_due() else ""
+
+    async def _renew(self) -> str:
+        renewed = await self.providers.renew_once()
+        return f"renewed the tokens of {renewed} identities" if renewed else ""
 
     async def _remove_orphans(self) -> str:
         archives, plans = await self.snapshots.clean_up(), await self.restores.clean_up()
