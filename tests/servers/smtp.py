@@ -201,8 +201,9 @@ class Conversation(SMTP):
             require_starttls=server.security is SmtpSecurity.STARTTLS,
             authenticator=self._judge,
             auth_required=bool(server.user),
-            auth_require_tls=server.security is SmtpSecurity.STARTTLS,
         )
+        # it knows of TLS by STARTTLS alone
+        self._auth_require_tls = server.security is SmtpSecurity.STARTTLS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._owner.connections += 1

@@ -8,16 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 
 from backend.src.infra.mail.mail import InlineImage, Mail, parse_address
 
 SENDER_NAME = "Larder"
 
-_policy, _policy_utf8 = SMTP.clone(cte_type="7bit"), SMTPUTF8.clone(cte_type="7bit")
+
+class WirePolicy(EmailPolicy):
+    """CRLF and 7 bits. The library's own folding loses the space between two encoded words of a subject."""
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """One header, with its line ends."""
+        if name != "Subject" or value.isascii():
+            return super().fold_binary(name, value)
+        words = Header(str(value), "utf-8", header_name=name).encode(linesep=self.linesep)
+        return f"{name}: {words}{self.linesep}".encode("ascii")
+
+
+_policy = WirePolicy(linesep=SMTP.linesep, cte_type="7bit")
+_policy_utf8 = _policy.clone(utf8=True)
 
 
 def compose(mail: Mail, sender: str, message_id: str, date: datetime) -> EmailMessage:

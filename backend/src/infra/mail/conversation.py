@@ -56,9 +56,7 @@ async def connect(settings: MailSettings, tls: ssl.SSLContext) -> SMTP:
     )
     where = f"the mail server {settings.host}:{settings.port}"
     try:
-        await client.connect()
-        if client.is_ehlo_or_helo_needed:
-            await client.ehlo()
+        await _greet(client)
     except SMTPAuthenticationError as exc:
         message = f"{where} refuses the login: {_answer(exc)}"
         raise Unavailable(message, remedy="check SENDER_USER and SENDER_PASSWORD") from exc
@@ -66,6 +64,16 @@ async def connect(settings: MailSettings, tls: ssl.SSLContext) -> SMTP:
         remedy = "check SENDER_HOST, SENDER_PORT and SENDER_SECURITY, and that the server runs"
         raise Unavailable(f"{where} cannot be used: {one_line(str(exc), LONGEST_ANSWER)}", remedy=remedy) from exc
     return client
+
+
+async def _greet(client: SMTP) -> None:
+    await client.connect()
+    try:
+        if client.is_ehlo_or_helo_needed:  # without STARTTLS and login
+            await client.ehlo()
+    except BaseException:
+        client.close()
+        raise
 
 
 async def address(client: SMTP, sender: ValidatedEmail, recipient: ValidatedEmail, size: int) -> None:

@@ -166,6 +166,8 @@ class MailManagement(metaclass=FinalSingleton):
     def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
+            if isinstance(client.transport, asyncio.Transport):
+                client.transport.abort()  # at once: there is nobody left to say goodbye to
             client.close()
 
 

@@ -83,7 +83,7 @@ def duration(seconds: float) -> str:
         if seconds >= length_s and seconds % length_s == 0:
             count = round(seconds / length_s)
             return f"{count} {unit}{'s' if count != 1 else ''}"
-    return f"{max(1, round(seconds / 60))} minutes"
+    return f"{max(2, round(seconds / 60))} minutes"
 
 
 def moment(at: datetime) -> str:

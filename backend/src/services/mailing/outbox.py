@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 LOOP = "outbox"
 LOOK_EVERY_S = 60.0  # at the mail server, when there is nothing to deliver: health tells what it finds
 LARGEST_BYTES = 10 * 1024 * 1024  # sealed, it is a third larger, and has to fit max_allowed_packet of 16 MB
-REMOVED_AT_ONCE = 500
 
 
 class Outbox:
@@ -118,17 +117,6 @@ class Outbox:
         )
         self.wake()
         return mail
-
-    async def remove_ended(self, before: datetime) -> int:
-        """Removes what was sent or failed and is older; returns how many."""
-        removed = 0
-        while True:
-            batch = await self._sql.write(
-                lambda connection: outbox_rows.remove_ended(connection, before, REMOVED_AT_ONCE)
-            )
-            removed += batch
-            if batch < REMOVED_AT_ONCE:
-                return removed
 
     async def deliver_once(self) -> DeliveryReport:
         """Sends what is due (delivery.py); nothing where no mail leaves. Raises Unavailable (database)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from backend.src.core.errors import Conflict
 from backend.src.infra.sql.tables import outbox
@@ -114,15 +114,6 @@ def list_mail(
     if before is not None:
         query = query.where(outbox.c.id < before)
     return [_queued(row) for row in connection.execute(query).mappings()]
-
-
-def remove_ended(connection: Connection, before: datetime, limit: int) -> int:
-    """Removes sent and failed mail made before that moment, at most so many; returns how many."""
-    ended = select(outbox.c.id).where(
-        outbox.c.status.in_((MailStatus.SENT.value, MailStatus.FAILED.value)), outbox.c.created_at < before
-    )
-    ids = connection.scalars(ended.order_by(outbox.c.id).limit(limit)).all()
-    return connection.execute(delete(outbox).where(outbox.c.id.in_(ids))).rowcount if ids else 0
 
 
 def _in_hand(mail_id: int, worker: str) -> Any:

@@ -1,0 +1,43 @@
+"""[mail] as a whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.src.config.errors import ConfigurationError
+from backend.src.config.mail import check_mail
+from backend.src.config.settings import MailSettings, Secret
+
+ADDRESS = "larder@example.org"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        MailSettings(),
+        MailSettings(host="mail.example.org", address=ADDRESS, password=Secret("x")),
+        MailSettings(host="relay", address="larder@gateway", security="none"),
+        MailSettings(host="127.0.0.1", address=ADDRESS, password=Secret("x"), security="none"),
+        MailSettings(host="localhost", address=ADDRESS, password=Secret("x"), security="none"),
+    ],
+)
+def test_what_can_be_meant_is_accepted(mail: MailSettings) -> None:
+    check_mail(mail)
+
+
+@pytest.mark.parametrize(
+    ("mail", "named"),
+    [
+        (MailSettings(host="mail.example.org"), "SENDER_ADDRESS"),
+        (MailSettings(host="mail.example.org", address="larder"), "SENDER_ADDRESS"),
+        (MailSettings(host="mail.example.org", address="Larder <a@b.org>"), "SENDER_ADDRESS"),
+        (
+            MailSettings(host="mail.example.org", address=ADDRESS, password=Secret("x"), security="none"),
+            "SENDER_SECURITY",
+        ),
+    ],
+)
+def test_what_cannot_work_stops_the_start(mail: MailSettings, named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named) as caught:
+        check_mail(mail)
+    assert caught.value.remedy
