@@ -73,6 +73,7 @@ from backend.src.services.streaming import SubscriptionRegistry
 from backend.src.services.upkeep import Upkeep
 from backend.src.web.app import build_app
 from backend.src.web.endpoint_manager import EndpointManager
+from backend.src.web.endpoints.account_pages import AccountPagesEndpoint
 from backend.src.web.endpoints.admin import AdminEndpoint
 from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
 from backend.src.web.endpoints.audit import AuditEndpoint
@@ -83,6 +84,7 @@ from backend.src.web.endpoints.live import LiveEndpoint
 from backend.src.web.endpoints.live_socket import LiveSocketEndpoint
 from backend.src.web.endpoints.mail import MailEndpoint
 from backend.src.web.endpoints.oauth import OAuthEndpoint
+from backend.src.web.endpoints.oauth_authorize import AuthorizeEndpoint
 from backend.src.web.endpoints.oauth_providers import ProvidersEndpoint
 from backend.src.web.endpoints.profile import ProfileEndpoint
 from backend.src.web.endpoints.pv_import import PvImportEndpoint
@@ -388,12 +390,14 @@ def _endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[]
         lambda: OAuthEndpoint(
             get(OAuthAuthentication), get(TokenInspection), get(Sessions), get(OAuthClients), settings.public_url
         ),
+        lambda: AuthorizeEndpoint(get(OAuthAuthentication), get(OAuthClients), settings.public_url, get(Providers).all),
         lambda: SessionsEndpoint(get(Sessions), get(Users)),
         lambda: ProvidersEndpoint(get(Providers)),
         lambda: ApiKeysEndpoint(get(ApiKeys)),
         lambda: UsersEndpoint(get(Users), get(Registrations), get(PasswordResets)),
         lambda: ProfileEndpoint(get(Users), get(Profiles)),
-        lambda: RegistrationEndpoint(get(Registrations), get(PasswordResets), get(Verification), get(Audit)),
+        _registration,
+        lambda: AccountPagesEndpoint(_registration(), get(OAuthAuthentication), get(Providers).all),
         lambda: AuditEndpoint(get(Audit)),
         lambda: AdminEndpoint(control),
         lambda: PvsEndpoint(catalog, live, names),
@@ -410,6 +414,10 @@ def _endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[]
         lambda: RetentionEndpoint(get(Retention)),
         lambda: MailEndpoint(get(Outbox)),
     )
+
+
+def _registration() -> RegistrationEndpoint:
+    return RegistrationEndpoint(get(Registrations), get(PasswordResets), get(Verification), get(Audit))
 
 
 def _health_endpoint(settings: Settings) -> HealthEndpoint:

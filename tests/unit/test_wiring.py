@@ -31,6 +31,8 @@ FOR_STRANGERS = {
     "/oauth/login/{provider}",
     "/oauth/callback/{provider}",
     "/.well-known/oauth-authorization-server",
+    "/oauth/authorize",
+    *(f"/account/{page}" for page in ("verify", "reset", "accept", "login", "style.css")),
 }
 
 
@@ -108,7 +110,9 @@ PUT /v1/users/{}/role|PUT /v1/users/{}/disable|PUT /v1/users/{}/enable|PUT /v1/u
 POST /oauth/token|POST /oauth/revoke|POST /oauth/introspect|POST /oauth/logout
 GET /oauth/providers|GET /oauth/login/{}|GET /oauth/callback/{}
 GET /v1/users/me/identities|DELETE /v1/users/me/identities/{}
-GET /.well-known/oauth-authorization-server
+GET /.well-known/oauth-authorization-server|GET /oauth/authorize|POST /oauth/authorize
+GET /account/verify|POST /account/verify|GET /account/reset|POST /account/reset
+GET /account/accept|POST /account/accept|GET /account/login|POST /account/login
 GET /v1/users/me/sessions|DELETE /v1/users/me/sessions|DELETE /v1/users/me/sessions/{}
 GET /v1/users/{}/sessions|DELETE /v1/users/{}/sessions
 GET /health/live|GET /health/ready|GET /metrics|WS /v1/ws/pvs|WS /v1/ws/live|GET /v1/ws/status

@@ -76,11 +76,13 @@ def render_error(request: Request, error: tree.LarderError) -> Response:
         instance=request.scope["path"],
         request_id=request_id_of(request.scope),
         errors=[{"where": list(one.where), "message": one.message} for one in found[:MOST_ERRORS]],
-        headers=_headers(shape, error),
+        headers=headers_of(error),
     )
 
 
-def _headers(shape: Shape, error: tree.LarderError) -> Mapping[str, str] | None:
+def headers_of(error: tree.LarderError) -> Mapping[str, str] | None:
+    """Those of its class, and when it is worth trying again."""
+    shape = shape_of(type(error))
     wait_s: float | None = getattr(error, "retry_after_s", None)
     return shape.headers if wait_s is None else {**(shape.headers or {}), "Retry-After": str(max(1, math.ceil(wait_s)))}
 
