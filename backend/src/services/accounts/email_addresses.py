@@ -18,6 +18,7 @@ LONGEST = 254  # RFC 5321, 4.5.3.1.3, without its brackets
 def normalised_address(text: str, *, field: str = "email") -> str:
     """The one spelling: NFKC, lower case, no white space around. Raises Invalid for what is no address."""
     try:
+        text.encode()
         # names of a laboratory's own network (larder@gateway) are fine
         checked = validate_email(_folded(text), check_deliverability=False, globally_deliverable=False)
     except (EmailNotValidError, ValueError) as exc:  # ValueError: text that no encoding takes
@@ -39,8 +40,8 @@ def login_name(text: str) -> str:
 def _folded(text: str) -> str:
     storable = text.encode("utf-8", "replace").decode("utf-8")
     # lower, not casefold: that would turn ß into ss, which is another mailbox
-    folded = unicodedata.normalize("NFKC", storable.strip()).lower()
-    return unicodedata.normalize("NFKC", folded)
+    folded = unicodedata.normalize("NFKC", storable).lower()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def _refused(field: str, why: str) -> Invalid:

@@ -9,12 +9,24 @@ from typing import Any
 from zxcvbn import zxcvbn
 
 RATED_LENGTH = 72  # zxcvbn takes no more; what comes after only adds to it
-OWN_WORDS = ("larder", "epics", "squirrel", "snapshot", "demo", "administrator", "operator", "controlroom")
+OWN_WORDS = (
+    "larder",
+    "epics",
+    "squirrel",
+    "snapshot",
+    "demo",
+    "administrator",
+    "admin",
+    "operator",
+    "control",
+    "password",
+)
+LEAST_BESIDE = 8  # letters and digits that are neither of these words nor of the person's name and address
 # refused whatever the settings say: the first that anybody tries
 DEFAULTS = frozenset(
     {
         *OWN_WORDS,
-        *("admin", "root", "password", "passw0rd", "changeme", "change-me", "secret", "letmein", "guest", "test"),
+        *("controlroom", "root", "passw0rd", "changeme", "change-me", "secret", "letmein", "guest", "test"),
         *("1234567890", "123456789", "12345678", "0123456789", "qwertyuiop", "larderlarder", "adminadmin"),
         *("larder-admin", "larderadmin", "administrator1", "password123", "admin12345"),
     }
@@ -30,11 +42,20 @@ def weaknesses(password: str, hints: Collection[str], *, length: int, strength: 
         return ["It is one of the first that anybody would try."]
     if not strength:
         return []
+    if len(beside(plain, [*OWN_WORDS, *words_of(hints)])) < LEAST_BESIDE:
+        return ["It is little more than a name that anybody would try."]
     rating: dict[str, Any] = zxcvbn(password[:RATED_LENGTH], user_inputs=[*OWN_WORDS, *words_of(hints)])
     if rating["score"] >= strength:
         return []
     feedback = rating["feedback"]
     return [advice for advice in (feedback["warning"], *feedback["suggestions"]) if advice] or ["It is easy to guess."]
+
+
+def beside(plain: str, words: Collection[str]) -> str:
+    """What is left of a password, in lower case, without these words and without punctuation."""
+    for word in sorted({word.lower() for word in words}, key=len, reverse=True):
+        plain = plain.replace(word, " ")
+    return re.sub(r"[\W_]+", "", plain)
 
 
 def words_of(hints: Collection[str]) -> list[str]:
