@@ -22,6 +22,7 @@ from backend.src.web.server_header import API
 
 LARGEST_HEAD = 65_536  # bytes of the request line and the headers
 LONGEST_LINE = 8_190  # bytes of the request line, as other servers have it
+LINGER_S = 0.5
 HEAD_TIMEOUT_S = 20.0  # from the connection, or the first byte of a further request, to the end of the head
 
 _DETAILS = {
@@ -45,6 +46,7 @@ class StrictHttp(HttpToolsProtocol):
         self._undelivered = 0  # bytes that the parser keeps: one endless header, trailer or chunk extension
         self._reading_head = True
         self._refusal = HttpCodes.BAD_REQUEST
+        self._refused = False
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -56,14 +58,14 @@ class StrictHttp(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
-            return  # refused already; what still comes is not read
+        if self._refused:
+            return
         self._undelivered += len(data)
         super().data_received(data)
         if self._undelivered > LARGEST_HEAD:
             self._refusal = HttpCodes.REQUEST_HEADER_FIELDS_TOO_LARGE
             self.send_400_response("")
-        if self._reading_head and self._undelivered and self._head_timer is None:
+        if self._reading_head and self._head_timer is None:
             self._start_timer()
 
     def on_message_begin(self) -> None:
@@ -94,9 +96,9 @@ class StrictHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Also the other refusals of what cannot be read."""
         self._stop_timer()
-        if not self.transport.is_closing():
-            self.transport.write(_refusal_bytes(self._refusal))
-            self.transport.close()
+        if not self._refused:
+            self._refused = True
+            _refuse(self.transport, self.loop, self._refusal)
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
@@ -132,9 +134,7 @@ class StrictWebSocket(WebSocketsSansIOProtocol):
         super().data_received(data)
         # one that cannot be read leaves no event behind, and its client would wait for ever
         if not self.handshake_initiated and self.conn.handshake_exc is not None:
-            self.transport.write(_refusal_bytes(HttpCodes.BAD_REQUEST))
-            self.transport.close()
-
+            _refuse(self.transport, self.loop, HttpCodes.BAD_REQUEST)
 
     async def send(self, message: Any) -> None:
         await super().send(message)
@@ -154,6 +154,14 @@ class _Handshake(ServerProtocol):
 def _secure(headers: Headers) -> None:
     for name, value in (*API, (HEADER, new_request_id().encode())):
         headers[name.decode()] = value.decode()
+
+
+def _refuse(transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, status: HttpCodes) -> None:
+    """Closes after a while: what the client still sends would make the system drop the answer with the connection."""
+    transport.write(_refusal_bytes(status))
+    if transport.can_write_eof():
+        transport.write_eof()
+    loop.call_later(LINGER_S, transport.close)
 
 
 def _refusal_bytes(status: HttpCodes) -> bytes:
