@@ -1,4 +1,4 @@
-"""How the process logs: one line an event, for people or as JSON."""
+"""How the process logs: one line an event, for people or as JSON, without what looks like a secret."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+
+from backend.src.core.redaction import redact
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _NOISY = (
@@ -31,10 +33,10 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": redact(record.getMessage()),
         }
         if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+            entry["exception"] = redact(self.formatException(record.exc_info))
         return json.dumps(entry, default=str)
 
 
@@ -53,4 +55,4 @@ class _ShortNames(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         record.name = record.name.removeprefix("backend.src.")
-        return super().format(record)
+        return redact(super().format(record))
