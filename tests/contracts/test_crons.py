@@ -1,0 +1,186 @@
+"""Crons over both databases: of those who want a run, one gets it; over MariaDB with processes that are killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from backend.src.config.settings import JobSettings, SqlSettings
+from backend.src.core.clock import SystemClock
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.sql import SQL
+from backend.src.services.audit import Audit
+from backend.src.services.crons import BackgroundTasks, Cron, Crons, CronStatus, Schedule, Task, cron_rows
+from tests.contracts.test_jobs import ROOT, _arguments
+
+SETTINGS = JobSettings(heartbeat_s=0.2, dead_after_s=2.0)
+
+
+async def row(sql: SQL, name: str) -> Cron:
+    found = await sql.read(lambda db: cron_rows.get_cron(db, name))
+    assert found is not None
+    return found
+
+
+async def test_of_many_claims_of_one_run_one_wins(sql: SQL) -> None:
+    now = SystemClock().now()
+    await sql.write(lambda db: cron_rows.add(db, "clean", "every 1h", now))
+    for hours in (1, 2):
+        await one_wins(sql, now, now + timedelta(hours=hours))
+
+
+async def one_wins(sql: SQL, now: datetime, due_at: datetime) -> None:
+    seen, done = await row(sql, "clean"), cron_rows.Ended(CronStatus.OK, "", now, 0.1)
+    names = [f"process {number}" for number in range(8)]
+    claims = (sql.write(lambda db, name=name: cron_rows.claim(db, seen, name, now, due_at)) for name in names)
+    won = await asyncio.gather(*claims)
+    assert won.count(True) == 1
+    ends = (sql.write(lambda db, name=name: cron_rows.end(db, "clean", name, done)) for name in names)
+    assert await asyncio.gather(*ends) == won, "it ends for who runs it alone"
+    assert not await sql.write(lambda db: cron_rows.claim(db, seen, "late", now, due_at)), "an old look"
+
+
+async def test_a_pause_and_a_claim_at_once_do_not_both_happen_unseen(sql: SQL) -> None:
+    now = SystemClock().now()
+    await sql.write(lambda db: cron_rows.add(db, "clean", "every 1h", now))
+    seen = await row(sql, "clean")
+    await sql.write(lambda db: cron_rows.pause(db, "clean", "me"))
+    assert not await sql.write(lambda db: cron_rows.claim(db, seen, "process", now, now))
+
+
+async def test_four_that_look_at_once_run_what_is_due_once(sql: SQL) -> None:
+    """As four processes would, at every second."""
+    if sql.dialect == "sqlite":
+        pytest.skip("SQLite has one process")
+    runs: list[float] = []
+
+    async def count() -> str:
+        runs.append(time.time())
+        await asyncio.sleep(0.05)
+        return "counted"
+
+    task = Task("count", "counts", Schedule.parse("every 1s"), count)
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(running(sql, task))
+        await asyncio.sleep(2.5)
+    once_a_second(runs)
+
+
+def once_a_second(runs: list[float]) -> None:
+    """One run may be late, and then lie in the same second as the next."""
+    assert 2 <= len(runs) <= int(runs[-1]) - int(runs[0]) + 2, runs
+
+
+@asynccontextmanager
+async def running(sql: SQL, *tasks: Task) -> AsyncIterator[Crons]:
+    clock, supervisor = SystemClock(), Supervisor()
+    crons = Crons(BackgroundTasks(tasks), sql, Audit(sql, clock), clock, supervisor, SETTINGS)
+    await crons.start()
+    try:
+        yield crons
+    finally:
+        await crons.stop()
+        assert supervisor.running() == ()
+
+
+PROCESS = """
+import asyncio, os, sys, time
+from pathlib import Path
+from backend.src.config.settings import JobSettings, Secret, SqlSettings
+from backend.src.core.clock import SystemClock
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.sql import SQL
+from backend.src.services.audit import Audit
+from backend.src.services.crons import BackgroundTasks, Crons, Schedule, Task
+
+def note(line):
+    with open(sys.argv[1], "a") as notes:
+        notes.write(line + "\\n")
+
+async def count():
+    note(f"count {time.time()}")
+    return "counted"
+
+async def hourly():
+    note(f"hourly {os.getpid()}")
+    return "done"
+
+async def sleep():
+    note(f"sleep {os.getpid()}")
+    await asyncio.sleep(600)
+    return "slept"
+
+async def main(settings):
+    sql, clock = SQL.build(settings, Path(".")), SystemClock()
+    await sql.start()
+    runs = {"count": ("every 1s", count), "hourly": ("every 1h", hourly), "sleep": ("off", sleep)}
+    tasks = BackgroundTasks(Task(name, name, Schedule.parse(when), run) for name, (when, run) in runs.items())
+    crons = Crons(tasks, sql, Audit(sql, clock), clock, Supervisor(), JobSettings(heartbeat_s=60, dead_after_s=600))
+    await crons.start()
+    note("ready")
+    await asyncio.sleep(600)
+"""
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_two_processes_run_each_due_time_once_and_one_that_is_killed_is_replaced(
+    sql: SQL, sql_settings: SqlSettings, tmp_path: Path
+) -> None:
+    """Also: what was missed while neither ran happens once."""
+    if sql.dialect == "sqlite":
+        pytest.skip("SQLite has one process")
+    file = tmp_path / "notes"
+    file.touch()
+    missed = SystemClock().now() - timedelta(days=2)
+    await sql.write(lambda db: cron_rows.add(db, "hourly", "every 1h", missed))
+
+    def notes(what: str) -> list[str]:
+        return [line.removeprefix(f"{what} ") for line in file.read_text().splitlines() if line.startswith(what)]
+
+    command = (
+        sys.executable,
+        "-c",
+        f"{PROCESS}\nasyncio.run(main(SqlSettings({_arguments(sql_settings)})))",
+        str(file),
+    )
+    processes = [await asyncio.create_subprocess_exec(*command, cwd=ROOT) for _ in range(2)]
+    try:
+        await until(lambda: len(notes("ready")) == 2)
+        await sql.write(lambda db: cron_rows.request(db, "sleep", "me"))
+        await until(lambda: len(notes("sleep")) == 1)
+        os.kill(int(notes("sleep")[0]), signal.SIGKILL)
+        killed_at = time.monotonic()
+        await until(lambda: len(notes("sleep")) == 2)
+        assert time.monotonic() - killed_at < 5, "its process is known to be gone: nobody waits for its silence"
+        assert len(set(notes("sleep"))) == 2
+        await until(lambda: len(notes("count")) >= 4)
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+    assert len(notes("hourly")) == 1
+    assert (await row(sql, "hourly")).due_at == next_hour(
+        datetime.fromtimestamp(float(notes("count")[0]), missed.tzinfo)
+    )
+    once_a_second([float(moment) for moment in notes("count")])
+    assert (await row(sql, "sleep")).failures == 1
+
+
+def next_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
