@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 import orjson
 from sqlalchemy import Connection, RowMapping, delete, insert, select
@@ -65,7 +66,7 @@ class Attempts:
             "created_at": now,
             "expires_at": now + timedelta(seconds=LIFETIME_S),
         }
-        await self._sql.write(lambda connection: connection.execute(insert(login_attempts).values(row)) and None)
+        await self._sql.write(lambda connection: _insert(connection, row))
 
     async def take(self, provider: str, state: str, browser: str | None) -> Attempt:
         """The attempt, for good: it is gone even when it is refused. Raises AttemptUnknown."""
@@ -78,6 +79,10 @@ class Attempts:
         if not same_browser or attempt.provider != provider:
             raise AttemptUnknown
         return attempt
+
+
+def _insert(connection: Connection, row: Mapping[str, Any]) -> None:
+    connection.execute(insert(login_attempts).values(row))
 
 
 def _in_time(row: RowMapping, now: datetime) -> bool:

@@ -16,8 +16,8 @@ import pytest
 
 from backend.src.config.settings import Secret
 from backend.src.infra.openid import Asked, IdTokenRefused, OpenIdClient, ProviderAway, ProviderRefused, ProviderTokens
+from tests.forged_provider import ISSUER, REDIRECT_URI, SECRET, SETTINGS, ForgedProvider
 from tests.manual_clock import ManualClock
-from tests.unit.infra.openid.forged_provider import ISSUER, REDIRECT_URI, SECRET, SETTINGS, ForgedProvider
 
 ASKED = Asked("the state", "the nonce", "the-verifier-the-verifier-the-verifier-the-verifier")
 CONFIGURATION = "/.well-known/openid-configuration"

@@ -11,8 +11,8 @@ from joserfc.jwk import ECKey, OctKey
 
 from backend.src.infra.openid import Asked, IdTokenRefused, OpenIdClient, ProviderTokens
 from backend.src.infra.openid.claims import Claims
+from tests.forged_provider import CLIENT_ID, ISSUER, REDIRECT_URI, SECRET, ForgedProvider, unsigned
 from tests.manual_clock import ManualClock
-from tests.unit.infra.openid.forged_provider import CLIENT_ID, ISSUER, REDIRECT_URI, SECRET, ForgedProvider, unsigned
 
 ASKED = Asked.fresh()
 HOUR = 3_600

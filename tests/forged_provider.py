@@ -45,11 +45,16 @@ class ForgedProvider:
         self.tokens: dict[str, Any] = {"access_token": "access", "token_type": "Bearer", "expires_in": 300}
         self.token_status = 200
         self.overrides: dict[str, Override] = {}
+        self.nonce_of_code: Callable[[str], str] | None = None  # when several logins are under way
         self.asked: list[httpx.Request] = []
 
     def client(self, clock: ManualClock, settings: ProviderSettings = SETTINGS) -> OpenIdClient:
         """A client that reaches this and nothing else."""
-        return OpenIdClient(settings, clock, httpx.MockTransport(self._answer))
+        return OpenIdClient(settings, clock, self.transport())
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """Reaches this, whatever the host is called."""
+        return httpx.MockTransport(self._answer)
 
     def paths(self) -> list[str]:
         """What was asked, in order."""
@@ -75,6 +80,8 @@ class ForgedProvider:
             case "/keys":
                 return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.published]})
             case "/token" if self.token_status == 200:
+                if self.nonce_of_code is not None:
+                    self.claims["nonce"] = self.nonce_of_code(self.form()["code"])
                 return httpx.Response(200, json={"id_token": self.id_token(), **self.tokens})
             case "/token":
                 return httpx.Response(self.token_status, json=self.tokens)
