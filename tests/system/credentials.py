@@ -123,12 +123,10 @@ class Login:
     refresh_token: str
 
 
-async def log_in(server: WholeServer, role: Role, scope: str = "") -> Login:
+async def log_in(server: WholeServer, role: Role, scope: str = "", *, name: str = "Somebody") -> Login:
     """A new person of this role, who comes with their password."""
     email, password = f"{secrets.token_hex(8)}@example.org", secrets.token_urlsafe(24)
-    user = await server.call(
-        "POST", "/v1/users", {"email": email, "name": "Somebody", "role": role, "password": password}
-    )
+    user = await server.call("POST", "/v1/users", {"email": email, "name": name, "role": role, "password": password})
     return await _come_in(server, str(user["id"]), email, password, scope)
 
 

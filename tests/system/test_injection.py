@@ -19,6 +19,8 @@ from sqlalchemy import func, select
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import metadata
+from backend.src.services.accounts import Role
+from tests.system.credentials import log_in
 from tests.system.text_inputs import Operations, Request, TextInput
 from tests.system.whole_server import Answer, WholeServer, whole_server
 from tests.unit.web.asgi_socket import connect
@@ -65,6 +67,7 @@ BODIES: Mapping[str, Any] = {
     "POST /v1/api-keys": {"appName": "text", "scopes": ["read"]},
     "POST /v1/pvs": {"setpointAddress": "INJECTION:PV"},
     "POST /v1/snapshots": {"title": "text", "pvPattern": "*"},
+    "POST /oauth/token": {"grant_type": "password", "username": "somebody@example.org", "password": "text"},
     "POST /v1/tags/bulk": {"groups": {"text": []}},
 }
 DEVICE_AWAY = {"PUT /v1/pvs/{id}/value"}  # 503 and 504 are the truth about a machine that is not there
@@ -83,15 +86,19 @@ async def _furnished(server: WholeServer) -> Operations:
     pv = await server.call("POST", "/v1/pvs", {"setpointAddress": f"NOWHERE:{CANARY}", "device": CANARY})
     snapshot = await server.call("POST", "/v1/snapshots?async=false", {"title": CANARY, "pvPattern": "*"})
     key = await server.call("POST", "/v1/api-keys", {"appName": CANARY, "scopes": ["read"]})
+    person = await log_in(server, Role.VIEWER, name=CANARY)
+    sessions = await server.call("GET", f"/v1/users/{person.user_id}/sessions")
     known = {
-        "gid": group["id"],
-        "tid": tag["group"]["tags"][0]["id"],
-        "id": snapshot["id"],
-        "first": snapshot["id"],
-        "second": snapshot["id"],
-        "key_id": key["id"],
-        "name": "NOWHERE",
-        "pv": pv["id"],
+        "/v1/tags/{gid}": group["id"],
+        "/v1/tags/{gid}/tags/{tid}": tag["group"]["tags"][0]["id"],
+        "/v1/pvs/{id}": pv["id"],
+        "/v1/snapshots/{id}": snapshot["id"],
+        "/v1/snapshots/{first}": snapshot["id"],
+        "/v1/snapshots/{first}/compare/{second}": "live",
+        "/v1/api-keys/{key_id}": key["id"],
+        "/v1/health/circuits/{name}": "NOWHERE",
+        "/v1/users/{id}": person.user_id,
+        "/v1/users/me/sessions/{session_id}": sessions[0]["id"],
     }
     return Operations(await server.call("GET", "/openapi.json"), known, BODIES)
 

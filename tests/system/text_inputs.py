@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -47,7 +48,7 @@ class Operations:
 
     def __init__(self, document: Mapping[str, Any], known: Mapping[str, str], bodies: Mapping[str, Any]) -> None:
         self._document = document
-        self._known = known  # name of a path parameter -> a thing that exists
+        self._known = known  # "/v1/pvs/{id}" -> a thing that exists
         self._bodies = bodies  # "POST /v1/x" -> fields that the schema alone does not ask for
 
     def inputs(self) -> Iterator[TextInput]:
@@ -62,7 +63,7 @@ class Operations:
         """A request with this text there."""
         operation = self._document["paths"][where.path][where.method.lower()]
         parameters = {one["name"]: one for one in operation.get("parameters", ())}
-        values = {name: self._known.get(name, "1") for name, one in parameters.items() if one["in"] == "path"}
+        values = {name: "1" for name, one in parameters.items() if one["in"] == "path"} | self._named(where.path)
         query = {
             name: str(self.example(one["schema"]))
             for name, one in parameters.items()
@@ -84,6 +85,10 @@ class Operations:
             headers["content-type"] = kind
         asked = urlencode(query, errors="replace")
         return Request(where.method, f"{target}?{asked}" if asked else target, headers, body)
+
+    def _named(self, path: str) -> dict[str, str]:
+        starts = accumulate(path.split("/"), lambda before, part: f"{before}/{part}")
+        return {start.rpartition("{")[2][:-1]: self._known[start] for start in starts if start in self._known}
 
     def example(self, schema: Schema, depth: int = 0) -> Any:
         """The least that the schema takes."""
