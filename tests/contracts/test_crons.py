@@ -76,9 +76,9 @@ async def test_four_that_look_at_once_run_what_is_due_once(sql: SQL) -> None:
     once_a_second(runs)
 
 
-def once_a_second(runs: list[float]) -> None:
-    """One run may be late, and then lie in the same second as the next."""
-    assert 2 <= len(runs) <= int(runs[-1]) - int(runs[0]) + 2, runs
+def once_a_second(runs: list[float], *, again: int = 0) -> None:
+    """One run may be late, and then lie in the same second as the next; `again`: runs that a killed process leaves."""
+    assert 2 <= len(runs) <= int(runs[-1]) - int(runs[0]) + 2 + again, runs
 
 
 @asynccontextmanager
@@ -132,7 +132,7 @@ async def main(settings):
 """
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 40.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)
@@ -166,7 +166,7 @@ async def test_two_processes_run_each_due_time_once_and_one_that_is_killed_is_re
         os.kill(int(notes("sleep")[0]), signal.SIGKILL)
         killed_at = time.monotonic()
         await until(lambda: len(notes("sleep")) == 2)
-        assert time.monotonic() - killed_at < 5, "its process is known to be gone: nobody waits for its silence"
+        assert time.monotonic() - killed_at < 10, "its process is known to be gone: nobody waits for its silence"
         assert len(set(notes("sleep"))) == 2
         await until(lambda: len(notes("count")) >= 4)
     finally:
@@ -178,7 +178,7 @@ async def test_two_processes_run_each_due_time_once_and_one_that_is_killed_is_re
     assert (await row(sql, "hourly")).due_at == next_hour(
         datetime.fromtimestamp(float(notes("count")[0]), missed.tzinfo)
     )
-    once_a_second([float(moment) for moment in notes("count")])
+    once_a_second([float(moment) for moment in notes("count")], again=1)
     assert (await row(sql, "sleep")).failures == 1
 
 

@@ -100,6 +100,28 @@ def test_a_job_posted_here_is_done_there(site: Site) -> None:
     until(lambda: [entry["value"] for entry in site.values()] == before)
 
 
+def cron(site: Site, name: str) -> dict[str, Any]:
+    return next(one for one in site.api.api.call("GET", "/v1/admin/crons") if one["name"] == name)
+
+
+def test_what_runs_by_itself_runs_where_it_can(site: Site) -> None:
+    """Asked for at the process that answers; the worker cleans, the monitor that leads looks at its table."""
+    until(site.fresh)
+    before = {name: cron(site, name)["runs"] for name in ("snapshot", "watchdog")}
+    for name in before:
+        site.api.api.call("POST", f"/v1/admin/crons/{name}/run")
+    until(lambda: all(cron(site, name)["runs"] > before[name] and not cron(site, name)["runner"] for name in before))
+    taken = cron(site, "snapshot")
+    assert (taken["lastStatus"], taken["modifiedBy"] is not None) == ("ok", True)
+    (summary,) = site.api.api.call("GET", "/v1/snapshots", params={"label": "scheduled"})
+    assert taken["lastResult"] == f"snapshot {summary['id']}: {PVS} of {PVS} PVs captured"
+    assert (summary["createdBy"], summary["pvCount"]) == ("cron", PVS)
+    assert f"snapshot {summary['id']}" in site.worker.log
+    leader = next(monitor for monitor in site.monitors if leads(monitor))
+    watched = leader.api.call("GET", "/v1/health/watchdog")
+    assert (watched["running"], watched["confirmed_count"]) == (True, PVS)
+
+
 def test_when_the_leader_is_killed_the_other_takes_over(site: Site) -> None:
     until(site.fresh)
     leading = [leads(monitor) for monitor in site.monitors]
