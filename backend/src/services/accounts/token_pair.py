@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.src.services.accounts.principal import Scope
 
@@ -11,8 +11,8 @@ from backend.src.services.accounts.principal import Scope
 class TokenPair:
     """An access token and what renews it; nobody can ask for them again."""
 
-    access_token: str
-    refresh_token: str
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
     expires_in_s: int
     scopes: tuple[Scope, ...]
     session_id: str
