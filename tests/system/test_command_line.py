@@ -103,6 +103,22 @@ def test_a_restore_never_writes_unasked(folder: Path, running: Larder, tmp_path:
     assert {item["verdict"] for item in plan["items"]} <= {"disconnected", "not_captured"}
 
 
+def test_what_runs_by_itself_is_listed_run_and_paused(folder: Path, running: Larder) -> None:
+    assert larder(folder, "cron", "run", "tokens", "--wait", "20").stdout.startswith("tokens: ")
+    assert json.loads(larder(folder, "cron", "pause", "watchdog", "--json").stdout)["paused"]
+    listing = larder(folder, "cron", "list").stdout
+    assert all(name in listing for name in ("every 1h, jitter 5m", "retention", "paused"))
+    assert "nothing" in larder(folder, "cron", "run", "nothing", expect=1).stderr
+
+
+def test_how_long_snapshots_are_kept(folder: Path, running: Larder) -> None:
+    larder(folder, "retention", "set", "shift", "7")
+    rules = json.loads(larder(folder, "retention", "list", "--json").stdout)
+    assert {rule["label"]: rule["keepDays"] for rule in rules} == {"before-restore": 90, "scheduled": 30, "shift": 7}
+    assert "0 snapshots" in larder(folder, "retention", "preview").stdout
+    larder(folder, "retention", "remove", "shift")
+
+
 def test_check_names_what_works(folder: Path) -> None:
     report = json.loads(larder(folder, "check", "--json").stdout)
     assert all(entry["ok"] for entry in report["checks"])

@@ -42,7 +42,7 @@ class Upkeep:
                 self._task("outbox", crons.outbox, self._deliver, audited=False),
                 self._task("tokens", crons.tokens, self.expired.run),
                 self._task("signing_keys", crons.signing_keys, self._rotate),
-                self._task("provider_tokens", crons.provider_tokens, self._renew),
+                self._task("provider_tokens", crons.provider_tokens, self._renew, audited=False),
                 self._task("mail", crons.mail, history.remove_mail),
                 self._task("jobs", crons.jobs, history.remove_jobs),
                 self._task("audit", crons.audit, history.remove_audit),
