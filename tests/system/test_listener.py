@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -21,6 +24,7 @@ from backend.src.web import strict_protocols
 from backend.src.web.listener import Listener
 from backend.src.web.tls import Certificate
 from tests.servers.certificates import make_certificate
+from tests.servers.larder import ROOT, clean_environment
 from tests.unit.web.conftest import SETTINGS, make_app
 from tests.unit.web.sample import Sample
 
@@ -198,3 +202,13 @@ def protected(pem: bytes) -> bytes:
     key = serialization.load_pem_private_key(pem, None)
     how = serialization.BestAvailableEncryption(b"passphrase")
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
+
+
+def test_commands_know_their_server_by_its_certificate(tmp_path: Path) -> None:
+    made = make_certificate(tmp_path, "192.0.2.1")  # not the address that they ask it by
+    tls = {"TLS_CERTIFICATE": str(made.certificate), "TLS_KEY": str(made.key)}
+    environment = clean_environment(tmp_path / "data", 0, tls)
+    command = [sys.executable, "-m", "backend.src", "key", "list", "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []

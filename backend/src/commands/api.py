@@ -18,6 +18,7 @@ import httpx
 
 from backend.src.commands.configuration import add_configuration, read_settings, with_secret_key
 from backend.src.commands.temporary_server import temporary_server
+from backend.src.commands.trust import trust_of
 from backend.src.config.settings import Secret, Settings
 from backend.src.core.data_folder import DataFolder
 from backend.src.core.errors import Conflict, Forbidden, Invalid, LarderError, NotFound, Unauthenticated, Unavailable
@@ -112,16 +113,18 @@ def _local_url(settings: Settings, options: argparse.Namespace) -> Iterator[str]
     if running is not None:
         yield running.url
         return
-    with temporary_server(options.config) as url:
+    with temporary_server(options.config, settings.door) as url:
         yield url
 
 
 def _client(url: str, key: str | None, settings: Settings | None) -> httpx.Client:
     if key:
-        return httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=TIMEOUT)
+        verify = trust_of(settings.door) if settings else True
+        return httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=TIMEOUT, verify=verify)
     if settings is None:
         raise Unauthenticated(f"{url} needs an API key", remedy="give --key or set LARDER_API_KEY")
-    return httpx.Client(base_url=url, auth=LocalToken(settings.server.secret_key), timeout=TIMEOUT)
+    trust = trust_of(settings.door)
+    return httpx.Client(base_url=url, auth=LocalToken(settings.server.secret_key), timeout=TIMEOUT, verify=trust)
 
 
 def _error(response: httpx.Response) -> LarderError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from typing import IO
 
 import httpx
 
+from backend.src.commands.trust import trust_of
+from backend.src.config.settings import DoorSettings
 from backend.src.core.errors import StartFailed
 
 START_TIMEOUT_S = 40.0
@@ -23,7 +26,7 @@ POLL_S = 0.05
 
 
 @contextmanager
-def temporary_server(config: Path | None) -> Iterator[str]:
+def temporary_server(config: Path | None, door: DoorSettings) -> Iterator[str]:
     """Starts a server on a free port, yields its URL and stops it. Raises StartFailed with what it printed."""
     port = free_port()
     command = [sys.executable, "-m", "backend.src", "serve", "--port", str(port)]
@@ -34,8 +37,8 @@ def temporary_server(config: Path | None) -> Iterator[str]:
         # a session of its own: Ctrl-C is for the command, which then stops the server in order
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
         try:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_ready(url, process, output)
+            url = f"{'https' if door.tls_certificate else 'http'}://127.0.0.1:{port}"
+            wait_until_ready(url, process, output, trust_of(door))
             yield url
         finally:
             stop(process)
@@ -48,14 +51,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], output: IO[str]) -> None:
+def wait_until_ready(
+    url: str, process: subprocess.Popen[bytes], output: IO[str], verify: ssl.SSLContext | bool = True
+) -> None:
     """Returns once the server says it is ready. Raises StartFailed when it ends or takes too long."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise _start_failed(output)
         try:
-            if httpx.get(f"{url}/health/live", timeout=1.0).is_success:
+            if httpx.get(f"{url}/health/live", timeout=1.0, verify=verify).is_success:
                 return
         except httpx.TransportError:
             time.sleep(POLL_S)
