@@ -1,4 +1,4 @@
-"""Crons: what runs by itself, in one process at a time. docs/adr/ says why the row in SQL decides, and nothing else."""
+"""Crons: what runs by itself, in one process at a time. docs/adr/0015 says why the row in SQL decides."""
 
 from __future__ import annotations
 

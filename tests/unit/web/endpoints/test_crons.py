@@ -89,9 +89,9 @@ async def test_rules_are_set_listed_and_removed(client: httpx.AsyncClient) -> No
 @pytest.mark.parametrize(
     "body",
     [
-        {}, {"label": "x"}, {"label": "", "keepDays": 1}, {"label": "x", "keepDays": -1},
-        {"label": "x", "keepDays": 1e9}, {"label": "x" * 65, "keepDays": 1}, {"label": "\x00", "keepDays": 1}, {"label": "x", "keepDays": 10**30},
-        {"label": "x", "keepDays": 1, "more": 1},
+        {}, {"label": "x"}, {"label": "", "keepDays": 1}, {"label": "x" * 65, "keepDays": 1},
+        {"label": "\x00", "keepDays": 1}, {"label": "x", "keepDays": -1}, {"label": "x", "keepDays": 1e9},
+        {"label": "x", "keepDays": 10**30}, {"label": "x", "keepDays": 1, "more": 1},
     ],
 )  # fmt: skip
 async def test_a_rule_that_makes_no_sense_is_refused(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
