@@ -9,10 +9,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 from backend.src.core.errors import FieldError, Invalid
 
-LONGEST = 2_000
-
-# no white space, no control characters, no backslash: browsers read those as they like
-_plain = re.compile(r"[!-\[\]-~]{1,2000}")
+# no white space, no control characters, no backslash: browsers read those, and several slashes, as they like
+_plain = re.compile(r"(?!//)[!-\[\]-~]{1,2000}")
 
 
 @dataclass(frozen=True, slots=True)
