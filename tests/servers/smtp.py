@@ -95,7 +95,8 @@ class SmtpServer:
         self.messages: list[Kept] = []
         self.connections = 0
         self.logins = 0
-        self.delay_s = 0.0  # before each answer to MAIL, RCPT and DATA
+        self.delay_s = 0.0  # before each answer to DATA
+        self.paused = False  # no answer to DATA until it is False again
         self.smtputf8 = smtputf8
         self.largest_bytes = largest_bytes
         self.user, self.password = user, password
@@ -241,6 +242,8 @@ class Conversation(SMTP):
 
     async def smtp_DATA(self, arg: str) -> None:
         await asyncio.sleep(self._owner.delay_s)
+        while self._owner.paused:
+            await asyncio.sleep(0.01)
         if await self._goes_wrong(Stage.DATA):
             return
         how = self._owner.fault(Stage.BODY)
