@@ -68,11 +68,17 @@ class SigningKeys:
         return None if loaded is None else loaded.keys.get(kid)
 
     async def rotate_if_due(self) -> bool:
-        """Makes a new key when the newest has signed long enough; True when it did. Raises Unavailable."""
-        due = await self._sql.read(lambda connection: self._is_due(connection, self._clock.now()))
-        return due and await self._sql.write(
-            lambda connection: self._rotate(connection, self._clock.now()), touches=TABLES
+        """Makes a new key when the newest has signed long enough, True if it did; removes those that no token needs.
+
+        Raises Unavailable.
+        """
+        now = self._clock.now()
+        due, expired = await self._sql.read(
+            lambda connection: (self._is_due(connection, now), self._expired(connection, now))
         )
+        if not due and not expired:
+            return False
+        return await self._sql.write(lambda connection: self._rotate(connection, now), touches=TABLES)
 
     async def _ring(self) -> KeyRing:
         ring = self._memory.recall(ALL) or await self._memory.ask(ALL, self._load)
@@ -110,14 +116,19 @@ class SigningKeys:
         ours = self._ours(connection)
         return bool(ours) and ours[-1]["created_at"] <= now - timedelta(seconds=self._settings.signing_key_s)
 
+    def _expired(self, connection: Connection, now: datetime) -> list[str]:
+        """Replaced so long ago that all they signed has expired."""
+        before = now - timedelta(seconds=self._settings.access_token_s + KEEP_MARGIN_S)
+        return list(connection.scalars(select(signing_keys.c.kid).where(signing_keys.c.retired_at < before)))
+
     def _rotate(self, connection: Connection, now: datetime) -> bool:
-        if not self._is_due(connection, now):  # another process was first
+        expired = self._expired(connection, now)
+        connection.execute(delete(signing_keys).where(signing_keys.c.kid.in_(expired)))
+        if not self._is_due(connection, now):  # another process may have been first
             return False
         replaced = [row["kid"] for row in self._ours(connection)]
         connection.execute(update(signing_keys).where(signing_keys.c.kid.in_(replaced)).values(retired_at=now))
         self._insert(connection, now)
-        expired = now - timedelta(seconds=self._settings.access_token_s + KEEP_MARGIN_S)
-        connection.execute(delete(signing_keys).where(signing_keys.c.retired_at < expired))
         return True
 
     def _insert(self, connection: Connection, now: datetime) -> None:

@@ -52,6 +52,7 @@ def test_what_was_minted_is_read() -> None:
     assert read(text) == TOKEN
     assert access_tokens.key_id_of(text) == KID
     assert jwt.get_unverified_header(text)["alg"] == "HS256"
+    assert "kkk" not in repr(KEY)
     assert read(assembled({"alg": "HS256", "kid": KID}, STANDARD)).user_id == 7
 
 
