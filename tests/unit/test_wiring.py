@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from backend.src.core.lifecycle import Service
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.infra.sql import SQL
 from backend.src.server import STARTED, Server
+from backend.src.services.crons import BackgroundTasks
 from backend.src.web.access import Access
 from backend.src.web.routes import SOCKET
 
@@ -68,6 +70,13 @@ def test_the_database_is_read_through_the_cache(role: Role, tmp_path: Path) -> N
 @pytest.mark.parametrize("role", list(Role))
 def test_what_a_role_starts_is_named_once(role: Role) -> None:
     assert len(set(STARTED[role])) == len(STARTED[role])
+
+
+def test_every_key_of_crons_is_a_task(tmp_path: Path) -> None:
+    settings = settings_of(Role.ALL, tmp_path)
+    Server(settings)
+    tasks = {task.name: task.schedule.text for task in RuntimeManager.get(BackgroundTasks)}
+    assert tasks == {name: text for name, text in asdict(settings.crons).items() if name != "enabled"}
 
 
 def test_only_these_routes_are_open(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 
 from backend.src.config.settings import RetentionSettings
 from backend.src.core.clock import Clock
-from backend.src.core.errors import Invalid
+from backend.src.core.errors import Conflict, Invalid
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import snapshots
 from backend.src.services.restore import BEFORE_RESTORE, snapshots_in_use
@@ -63,7 +63,10 @@ class Retention:
         if not 0 <= keep_days <= LONGEST_DAYS:
             raise Invalid(f"a snapshot is kept for 1 to {LONGEST_DAYS} days, or 0 for ever")
         rule = Rule(label, keep_days, self._clock.now(), by)
-        await self._sql.write(lambda connection: rules.put(connection, rule))
+        try:
+            await self._sql.write(lambda connection: rules.put(connection, rule))
+        except Conflict:  # somebody set the first rule of this label at the same moment
+            await self._sql.write(lambda connection: rules.put(connection, rule))
         return rule
 
     async def remove_rule(self, label: str) -> None:

@@ -299,3 +299,27 @@ async def test_the_alarm_clock_wakes_at_the_moment(tmp_path: Path, bench: Bench)
     await asyncio.sleep(0.2)
     assert not woken.is_set()
     await table.stop()
+
+
+async def test_who_is_out_of_touch_stops_before_others_may_begin(bench: Bench) -> None:
+    bench.crons._alone = False
+    bench.works.may_end.clear()
+    await bench.pass_time(minutes=15)
+    bench.clock.advance(9)
+    await bench.crons._fence()
+    assert bench.crons.running == {"clean"}
+    bench.clock.advance(2)
+    await bench.crons._fence()
+    assert not bench.crons.running
+    assert (await bench.row()).last_status is CronStatus.INTERRUPTED
+
+
+async def test_silence_shows_in_health(bench: Bench) -> None:
+    bench.works.may_end.clear()
+    await bench.pass_time(minutes=15)
+    await bench.crons.ping()
+    bench.clock.advance(16)
+    with pytest.raises(Unavailable, match="16 s"):
+        await bench.crons.ping()
+    await bench.crons._runs.beat_once()
+    await bench.crons.ping()
