@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import select
 import subprocess
 import sys
@@ -29,6 +30,7 @@ CONNECT_TIMEOUT_S = 30.0
 CONNECTED_ENOUGH = 0.9  # a few PVs of the machine come and go
 POLL_S = 0.2
 KEY_NAME = "demonstration"
+ADMINISTRATOR = "admin@demonstration.example"
 EMBEDDED = ("DB_HOST", "REDIS_HOST", "REDIS_SOCKET", "BUCKET_HOST", "SECRET_KEY", "ROLE")
 
 
@@ -44,6 +46,7 @@ class DemoRun:
         self._url = f"http://{settings.server.host}:{settings.server.port}"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._token = ""
+        self._password = ""
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +64,7 @@ class DemoRun:
         began = time.monotonic()
         DataFolder(self._folder).make()
         stdout.print(f"starting the machine: {self._pvs} PVs over Channel Access and PVAccess")
+        self._password = self._kept_password()
         environment = self._start_machine()
         stdout.print("starting the server")
         self._start_server(environment)
@@ -84,6 +88,7 @@ Larder watches a demonstration machine of {self._pvs} PVs.
 
   address   {self._url}
   API key   {self._token}
+  person    {ADMINISTRATOR}, password {self._password}: {self._url}/account/login
   try       curl -H 'X-API-Key: {self._token}' {self._url}/v1/health/summary
   tour      make tour, after this has stopped: snapshot, disturb, compare, restore, verify
   data      {self._folder} (kept for the next start), log in {self._log}
@@ -126,7 +131,8 @@ Ctrl-C stops both.
     def _start_server(self, epics: dict[str, str]) -> None:
         # empty, not absent: an empty variable also overrules what .env says
         embedded = dict.fromkeys(EMBEDDED, "")
-        environment = {**os.environ, **embedded, **epics, "DATA_DIR": str(self._folder)}
+        person = {"ADMIN_EMAIL": ADMINISTRATOR, "ADMIN_PASSWORD": self._password}
+        environment = {**os.environ, **embedded, **epics, **person, "DATA_DIR": str(self._folder)}
         command = [sys.executable, "-m", "backend.src", "serve"]
         command += ["--config", str(self._config)] if self._config else []
         with self._log.open("a+") as log:
@@ -140,6 +146,14 @@ Ctrl-C stops both.
         report = api.call("POST", "/v1/pvs/import", content=content, headers={"Content-Type": "text/csv"})
         if report["created"] or report["updated"]:
             stdout.print(f"imported {report['created']} rows: setpoints and readbacks are {self._pvs} channels")
+
+    def _kept_password(self) -> str:
+        """Of the demonstration's administrator: another in every data folder, never one that a reader of this knows."""
+        kept = self._folder / "admin.password"
+        kept.touch(mode=0o600)
+        if not kept.read_text():
+            kept.write_text(secrets.token_urlsafe(15))
+        return kept.read_text()
 
     def _kept_key(self, api: Api) -> str:
         """The token of an earlier start while it still opens the door, else a new one."""
