@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_
@@ -13,7 +14,7 @@ from backend.src.infra.sql.tables import outbox
 from backend.src.services.audit import Audit
 from backend.src.services.jobs import Jobs
 from backend.src.services.restore import JOB_TYPE, Restores
-from backend.src.services.retention.batches import ROWS_AT_ONCE, counted, delete_all
+from backend.src.services.retention.batches import BREATH_S, ROWS_AT_ONCE, counted, delete_all
 
 OVER = ("sent", "failed")  # states of a mail with which nothing happens any more
 
@@ -42,6 +43,7 @@ class History:
             total += await self._jobs.remove([job.id for job in old])
             if len(old) < ROWS_AT_ONCE:
                 break
+            await asyncio.sleep(BREATH_S)
         return counted(jobs=total)
 
     async def remove_audit(self) -> str:
@@ -49,6 +51,7 @@ class History:
         before, total = self._before(self._settings.audit_days), 0
         while before is not None and (removed := await self._audit.remove_older(before)):
             total += removed
+            await asyncio.sleep(BREATH_S)
         return counted(entries_of_the_audit_trail=total)
 
     async def remove_mail(self) -> str:
