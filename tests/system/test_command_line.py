@@ -103,15 +103,12 @@ def test_a_restore_never_writes_unasked(folder: Path, running: Larder, tmp_path:
     assert {item["verdict"] for item in plan["items"]} <= {"disconnected", "not_captured"}
 
 
-def test_what_runs_by_itself_is_listed_run_and_paused(folder: Path, running: Larder) -> None:
+def test_what_runs_by_itself_and_how_long_snapshots_are_kept(folder: Path, running: Larder) -> None:
     assert larder(folder, "cron", "run", "tokens", "--wait", "20").stdout.startswith("tokens: ")
     assert json.loads(larder(folder, "cron", "pause", "watchdog", "--json").stdout)["paused"]
     listing = larder(folder, "cron", "list").stdout
     assert all(name in listing for name in ("every 1h, jitter 5m", "retention", "paused"))
     assert "nothing" in larder(folder, "cron", "run", "nothing", expect=1).stderr
-
-
-def test_how_long_snapshots_are_kept(folder: Path, running: Larder) -> None:
     larder(folder, "retention", "set", "shift", "7")
     rules = json.loads(larder(folder, "retention", "list", "--json").stdout)
     assert {rule["label"]: rule["keepDays"] for rule in rules} == {"before-restore": 90, "scheduled": 30, "shift": 7}
