@@ -22,7 +22,7 @@ from backend.src.services.accounts.session_rows import Session
 
 PREFIX = "lrr"
 RANDOM_BYTES = 32
-GRACE_S = 10.0
+GRACE_S = 30.0  # a server that was killed is back within it
 
 _token = re.compile(rf"{PREFIX}_[A-Za-z0-9_-]{{43}}")
 

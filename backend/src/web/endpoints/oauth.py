@@ -122,7 +122,7 @@ class OAuthEndpoint:
     async def token(self, request: Request) -> Response:
         """An access token, which is good for minutes, and a refresh token, which is used once to get the next two.
 
-        Using a refresh token twice ends its session: two hold it. A lost answer may be asked for again within 10 s.
+        Using a refresh token twice ends its session: two hold it. A lost answer may be asked for again within 30 s.
         """
         form = await read_form(request)
         visit = self._visit(request, form)

@@ -31,6 +31,7 @@ from backend.src.web.routes import Route
 PATH = "/oauth/authorize"
 ASKED = ("response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method")
 LONGEST = 2_000
+TITLE = "The login page of the server's own client (HTML)"
 CREDENTIALS = (
     Field("username", "E-mail address", "email", "username"),
     Field("password", "Password", "password", "current-password"),
@@ -68,10 +69,10 @@ class AuthorizeEndpoint:
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data; pages are not part of the API's document."""
         return (
-            Route("GET", PATH, self.ask, access=Access.OPEN, content=HTML, documented=False),
+            Route("GET", PATH, self.ask, access=Access.OPEN, content=HTML, documented=False, summary=TITLE),
             Route(
                 "POST", PATH, self.log_in,
-                access=Access.OPEN, content=HTML, documented=False, limited=RateClass.LOGIN,
+                access=Access.OPEN, content=HTML, documented=False, limited=RateClass.LOGIN, summary=TITLE,
             ),
         )  # fmt: skip
 

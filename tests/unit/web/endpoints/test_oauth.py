@@ -298,6 +298,12 @@ def fields_of(page: httpx.Response) -> dict[str, str]:
     return {unescape(name): unescape(value) for name, value in found}
 
 
+TAGS = {
+    "html", "head", "meta", "title", "link", "body", "main", "h1", "p", "form", "input", "label", "button", "a",
+    "textarea",
+}  # fmt: skip
+
+
 class Elements(HTMLParser):
     """What a browser would make of a page."""
 
@@ -322,7 +328,7 @@ def is_a_page(page: httpx.Response, status: int = 200) -> None:
     assert page.headers["cache-control"] == "no-store"
     elements = Elements()
     elements.feed(page.text)
-    assert elements.tags <= {*"html head meta title link body main h1 p form input label button a textarea".split()}
+    assert elements.tags <= TAGS
     assert not {name for name in elements.attributes if name == "style" or name.startswith("on")}
     assert all(address.startswith("/") and not address.startswith("//") for address in elements.addresses)
 
