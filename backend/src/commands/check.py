@@ -85,7 +85,9 @@ async def _check_one(step: Step, where: str) -> Check:
 
 def _where(settings: Settings, name: str) -> str:
     cache = settings.cache.socket or settings.cache.host
+    providers = {f"provider {provider.name}": provider.issuer for provider in settings.providers}
     return {
+        **providers,
         "SQL": settings.sql.host or f"SQLite in {settings.server.data_dir}",
         "Redis": cache or "in this process",
         "Bucket": settings.bucket.host or f"folder in {settings.server.data_dir}",

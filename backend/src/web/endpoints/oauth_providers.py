@@ -141,11 +141,13 @@ class ProvidersEndpoint:
 
     async def identities(self, principal: Principal = CurrentPrincipal) -> list[IdentityAnswer]:
         """Whoever they belong to may log in as you."""
-        return [IdentityAnswer.of(one) for one in await self._providers.identities(person_of(principal))]
+        person = person_of(principal)
+        return [IdentityAnswer.of(one) for one in await self._providers.identities(person)]
 
     async def unlink(self, identity_id: PathId, principal: Principal = CurrentPrincipal) -> bool:
         """Not the last way into an account without a password."""
-        await self._providers.unlink(person_of(principal), identity_id)
+        person = person_of(principal)
+        await self._providers.unlink(person, identity_id)
         return True
 
     def _remember(self, answer: Response, started: LoginStarted) -> None:
