@@ -114,6 +114,25 @@ async def test_head_is_get_without_the_content() -> None:
                 assert without.headers[name] == with_content.headers[name]
 
 
+async def test_no_content_leaves_for_head() -> None:
+    """Asked as a server does: the client above leaves contents out by itself."""
+    sent: list[Any] = []
+    scope = {
+        "type": "http", "method": "HEAD", "path": "/open", "raw_path": b"/open", "query_string": b"", "headers": [],
+        "http_version": "1.1", "scheme": "http", "client": None, "server": None, "root_path": "",
+    }  # fmt: skip
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app_with()(scope, receive, send)
+    assert b"".join(message.get("body", b"") for message in sent) == b""
+    assert dict(sent[0]["headers"])[b"content-length"] == b"14" and scope["method"] == "HEAD"
+
+
 async def test_head_asks_for_the_same_rights() -> None:
     async with client_of(app_with()) as client:
         assert (await client.head("/things/newest", headers={"X-API-Key": "write"})).status_code == 403
