@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -135,6 +137,19 @@ def test_a_page_gets_a_code_that_its_verifier_alone_opens(larder: Larder, browse
     assert me(larder, tokens)["email"] == "ada@example.org"
     assert exchange(larder, sent["code"]).status_code == 400
     ask(larder, "GET", "/v1/users/me", tokens.json()["access_token"], expect=401)
+
+
+def test_the_login_page_offers_the_providers(larder: Larder, browser: Browser) -> None:
+    redirect_uri = f"{PUBLIC_URL}/_docs/oauth2-redirect"
+    asked = {"response_type": "code", "client_id": "larder-docs", "redirect_uri": redirect_uri, "state": "its own"}
+    query = httpx.QueryParams({**asked, "code_challenge": CHALLENGE, "code_challenge_method": "S256"})
+    page = browser.get(f"/oauth/authorize?{query}").text
+    button = re.search(r'href="(/oauth/login/lab[^"]*)"[^>]*>\s*Log in with The laboratory', page)
+    assert button is not None, page
+    there = browser.get(html.unescape(button[1])).headers["location"]
+    end = parameters(browser.get(browser.log_in_there(there, "ada")).headers["location"])
+    assert end["state"] == "its own"
+    assert me(larder, exchange(larder, end["code"], redirect_uri=redirect_uri))["email"] == "ada@example.org"
 
 
 def test_no_login_leads_to_another_server(browser: Browser) -> None:

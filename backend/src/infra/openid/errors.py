@@ -5,12 +5,13 @@ from __future__ import annotations
 from backend.src.core.errors import Unauthenticated, Unavailable
 
 AGAIN = "begin the login again"
+AWAY = "try again later, or log in another way; administrators: run check"
 
 
 class ProviderAway(Unavailable):
     """It does not answer, or not as OpenID Connect says."""
 
-    def __init__(self, name: str, cause: str, *, remedy: str = "try again later, or log in another way") -> None:
+    def __init__(self, name: str, cause: str, *, remedy: str = AWAY) -> None:
         super().__init__(f"the identity provider {name} cannot be used: {cause}", remedy=remedy)
 
 

@@ -71,7 +71,10 @@ class ProvidersEndpoint:
         self._providers = providers
 
     def routes(self) -> tuple[Route, ...]:
-        """Its routes, as data. Those without a session are open: they are how people get one."""
+        """Its routes, as data. Those without a session are open: they are how people get one.
+
+        The callback is not counted as a login: that was, when it began, and nobody guesses its state.
+        """
         mine: dict[str, Any] = {"tags": TAGS, "access": Access.READ}
         stranger: dict[str, Any] = {"tags": TAGS, "access": Access.OPEN}
         tried: dict[str, Any] = {**stranger, "limited": RateClass.LOGIN}
@@ -83,7 +86,7 @@ class ProvidersEndpoint:
             Route("GET", f"{LOGIN}/{{provider}}", self.login, summary=GO, errors=(Unavailable,), **sent, **tried),
             Route(
                 "GET", f"{CALLBACK}/{{provider}}", self.callback,
-                summary=COME_BACK, response_model=TokenAnswer, errors=refused, **tried,
+                summary=COME_BACK, response_model=TokenAnswer, errors=refused, **stranger,
             ),
             Route("GET", f"{ME}/identities", self.identities, summary="Your identities at providers", **mine),
             Route("DELETE", one, self.unlink, summary="Unlink an identity", errors=(Conflict,), **mine),
