@@ -288,6 +288,29 @@ class StreamingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """Image PVs: stills with snapshots, clips, live views."""
+
+    pvs: str = option(
+        "", "PVs that are cameras (NTNDArray over PVAccess), comma-separated; empty: none", env="CAMERA_PVS"
+    )
+    ffmpeg: str = option(
+        "", "path of ffmpeg; empty: the system's, else that of the package imageio-ffmpeg", env="FFMPEG_PATH"
+    )
+    ffprobe: str = option("", "path of ffprobe; empty: beside ffmpeg or the system's, else none", env="FFPROBE_PATH")
+    processes: int = option(2, "ffmpeg processes at once")
+    threads: int = option(2, "pictures decoded or encoded at once")
+    frame_bytes: int = option(67_108_864, "largest frame, bytes; larger ones are refused")
+    silent_s: float = option(5.0, "seconds without a frame after which a camera counts as stopped")
+    live_rate_hz: float = option(10.0, "most pictures a second of a live view")
+    live_clients: int = option(20, "live views at once, of all cameras")
+    widest_px: int = option(1280, "widest picture of a live view, preview or clip; wider ones are scaled down")
+    clip_longest_s: float = option(120.0, "longest clip, seconds")
+    clip_rate_hz: float = option(10.0, "pictures a second of a clip, unless it asks for another rate")
+    clip_days: int = option(30, "days a clip is kept; 0 for ever")
+
+
+@dataclass(frozen=True, slots=True)
 class JobSettings:
     """Long work."""
 
@@ -335,6 +358,7 @@ class Settings:
     epics: EpicsSettings = field(default_factory=EpicsSettings)
     monitor: MonitorSettings = field(default_factory=MonitorSettings)
     streaming: StreamingSettings = field(default_factory=StreamingSettings)
+    cameras: CameraSettings = field(default_factory=CameraSettings)
     jobs: JobSettings = field(default_factory=JobSettings)
     providers: tuple[ProviderSettings, ...] = ()
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from backend.src.config.accounts import check_accounts
+from backend.src.config.cameras import check_cameras
 from backend.src.config.door import check_door
 from backend.src.config.errors import ConfigurationError
 from backend.src.config.mail import check_mail
@@ -30,6 +31,7 @@ _ZERO_MEANS_NEVER = frozenset(
         "mail_days",
         "before_restore_days",
         "scheduled_days",
+        "clip_days",
     }
 )
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -49,6 +51,7 @@ def validate(settings: Settings) -> None:
     _check_choice("accounts.registration", settings.accounts.registration, ("closed", "invitation", "open"))
     _check_choice("mail.security", settings.mail.security, ("tls", "starttls", "none"))
     check_accounts(settings.accounts)
+    check_cameras(settings.cameras)
     check_door(settings.door)
     check_mail(settings.mail)
     _check_schedules(settings.crons)
