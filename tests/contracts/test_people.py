@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -451,3 +452,58 @@ async def test_a_password_changed_during_a_login_lets_nobody_in(people: People) 
     people.passwords.check = check_slowly  # type: ignore[method-assign]
     with pytest.raises(Unauthenticated):
         await people.users.authenticate(ANN, PASSWORD)
+
+
+async def test_every_act_is_one_transaction(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that dies has done all of it or nothing: there is no commit in between."""
+    user = await people.make("ann")
+    writes = 0
+    write = people.sql.write
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        return await write(*arguments, **options)
+
+    monkeypatch.setattr(people.sql, "write", counted)
+    new, bob, ivy = "ann.smith@lab.example", "bob@lab.example", "ivy@lab.example"
+    acts: list[tuple[int, Callable[[], Awaitable[Any]]]] = [
+        (1, lambda: people.registrations.register(bob, "Bob", PASSWORD)),
+        (1, lambda: verified(bob)),
+        (1, lambda: people.registrations.invite(ivy, Role.VIEWER, by="root")),
+        (1, lambda: accepted(ivy)),
+        (1, lambda: people.resets.request(ANN)),
+        (1, lambda: reset(ANN)),
+        (1, lambda: people.resets.send(user.id, by="root")),
+        # and two for the password: the attempt is counted before, and forgotten after
+        (3, lambda: people.profiles.request_address(user.id, OTHER_PASSWORD, new)),
+        (1, lambda: people.profiles.confirm_address(codes[new])),
+        (3, lambda: people.profiles.change_password(user.id, OTHER_PASSWORD, PASSWORD, session=None)),
+        (2, lambda: people.users.authenticate(new, PASSWORD)),
+        (1, lambda: people.users.set_role(user.id, Role.OPERATOR)),
+        (1, lambda: people.users.disable(user.id)),
+        (1, lambda: people.users.delete(user.id)),
+        (3, lambda: deleted(bob)),
+    ]
+    codes: dict[str, str] = {}
+
+    async def verified(email: str) -> User:
+        return await people.registrations.verify(codes[email])
+
+    async def accepted(email: str) -> User:
+        return await people.registrations.accept(codes[email], "Ivy", PASSWORD)
+
+    async def reset(email: str) -> User:
+        return await people.resets.reset(codes[email], OTHER_PASSWORD)
+
+    async def deleted(email: str) -> User:
+        found = await people.users.find(email)
+        assert found is not None
+        return await people.profiles.delete(found.id, PASSWORD)
+
+    for number, (expected, act) in enumerate(acts):
+        for email in (bob, ivy, ANN, new):
+            codes[email] = await people.last_code(email) or ""
+        writes = 0
+        await act()
+        assert writes == expected, (number, writes)

@@ -35,6 +35,7 @@ def test_from_registration_to_deletion(site: Site, root: str) -> None:
     site.ask("POST", "/v1/tags", token=ann, json={"name": "ann was here"})
     site.ask("PUT", f"{USERS}/me", token=ann, json={"name": "Ann Smith"})
     other = site.token(email, PASSWORD)
+    site.ask("GET", f"{USERS}/me", token=other)
     changed = {"password": PASSWORD, "newPassword": OTHER_PASSWORD}
     site.ask("PUT", f"{USERS}/me/password", token=ann, json=changed)
     site.ask("GET", f"{USERS}/me", token=ann)
@@ -56,6 +57,7 @@ def test_from_registration_to_deletion(site: Site, root: str) -> None:
 
 def test_a_forgotten_password(site: Site) -> None:
     before = join(site, "flora")
+    site.ask("GET", f"{USERS}/me", token=before)
     site.ask("POST", f"{USERS}/password/forgot", json={"email": "FLORA@lab.example"}, expect=202)
     new = {"code": site.code_to("flora@lab.example", 2), "newPassword": OTHER_PASSWORD}
     site.ask("POST", f"{USERS}/password/reset", json=new)
@@ -100,6 +102,7 @@ def test_administration(site: Site, root: str) -> None:
     site.ask("POST", USERS, token=root, json={**new, "email": "m@lab.example", "password": "admin"}, expect=422)
     one, max_ = f"{USERS}/{made['id']}", site.token("max@lab.example", PASSWORD)
     site.ask("PUT", one, token=root, json={"name": "Max M."})
+    site.ask("GET", f"{USERS}/me", token=max_)  # known from here on
     site.ask("PUT", f"{one}/disable", token=root)
     site.ask("GET", f"{USERS}/me", token=max_, expect=401)
     assert site.log_in("max@lab.example", PASSWORD) is None
