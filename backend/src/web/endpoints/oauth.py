@@ -102,7 +102,7 @@ class OAuthEndpoint:
             ),
             Route(
                 "POST", "/oauth/revoke", self.revoke, summary="End the session of a token",
-                request_content=of_one, response_model=None, **anybody,
+                request_content=of_one, content={}, **anybody,
             ),
             Route(
                 "POST", "/oauth/introspect", self.introspect, summary="What a token is", tags=TAGS,
