@@ -25,6 +25,7 @@ from backend.src.services.accounts.credential_memory import LIFETIME_S
 from backend.src.services.accounts.signing_keys import KEEP_MARGIN_S
 from tests.contracts.logins import Logins
 from tests.contracts.people import PASSWORD
+from tests.contracts.shared_database import Database
 from tests.manual_clock import ManualClock
 
 VERIFIER = "a" * 43
@@ -93,8 +94,12 @@ async def test_of_many_who_find_it_due_one_makes_the_key(logins: Logins, clock: 
     assert await count(logins.sql) == 2
 
 
-async def test_a_key_made_elsewhere_is_found_at_once(logins: Logins, clock: ManualClock) -> None:
-    elsewhere = Logins(logins.sql, clock, signing_key_s=1_000.0)
+async def test_a_key_made_elsewhere_is_found_at_once(
+    logins: Logins, shared_database: Database, clock: ManualClock
+) -> None:
+    sql: SQL = SQL.build(shared_database.settings, shared_database.folder)  # another process
+    await sql.start()
+    elsewhere = Logins(sql, clock, signing_key_s=1_000.0)
     await logins.keys.current()  # remembered here
     clock.advance(1_000)
     await logins.keys.current()
@@ -102,6 +107,7 @@ async def test_a_key_made_elsewhere_is_found_at_once(logins: Logins, clock: Manu
     made = await elsewhere.keys.current()
     assert await logins.keys.find(made.kid) == made
     assert await logins.keys.find("0" * 16) is None
+    await sql.stop()
 
 
 async def test_with_another_secret_key_nobody_is_locked_out_for_good(logins: Logins, clock: ManualClock) -> None:

@@ -182,7 +182,7 @@ async def test_what_is_refused_is_refused_in_the_form_of_the_rfc(site: Site, for
         ("application/json", b'{"grant_type":"password"}'),
         ("", b"grant_type=password"),
         ("multipart/form-data; boundary=x", b"--x--"),
-        (FORM, b"grant_type=password&grant_type=refresh_token"),
+        (FORM, b"grant_type=password&username=ann%40lab.example&token=a&token=b&password=" + PASSWORD.encode()),
         (FORM, b"grant_type=%ff%fe"),
         (FORM, b"\xff\xfe\x00"),
         (FORM, b"&".join(b"a%d=1" % number for number in range(100))),
