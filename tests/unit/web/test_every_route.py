@@ -78,6 +78,6 @@ async def test_every_answer_has_a_described_type(server: Server) -> None:
         document = (await client.get("/openapi.json")).json()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
-            for kind, content in good["content"].items():
+            good = next(answer for status, answer in operation["responses"].items() if status[0] in "23")
+            for kind, content in good.get("content", {}).items():
                 assert content["schema"], (method, path, kind)
