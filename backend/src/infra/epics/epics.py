@@ -20,6 +20,7 @@ from backend.src.infra.epics.ca_thread import ChannelAccess
 from backend.src.infra.epics.ca_write import BulkWrite
 from backend.src.infra.epics.environment import export_settings
 from backend.src.infra.epics.frame import Frame, PvValue, ValueType
+from backend.src.infra.epics.image_monitor import ImageMonitor
 from backend.src.infra.epics.ingest import Ingest
 from backend.src.infra.epics.joining import Places, joined_changes, joined_frames
 from backend.src.infra.epics.outcomes import Changes, Put, PutOutcome, ReadFailed, Reading
@@ -162,6 +163,13 @@ class Epics(metaclass=FinalSingleton):
         pva = [(slot, address.name) for slot, address in add if address.protocol is Protocol.PVA]
         self._ingest.monitor(ca, remove)
         self._pva.monitor(pva, remove)
+
+    def image_monitor(self, name: str, notify: Callable[[], None], *, most_bytes: int) -> ImageMonitor:
+        """Watches an NTNDArray over PVAccess; `notify` is called on another thread. Close it when done.
+
+        Raises Unavailable. Frames of more than most_bytes are bad ones.
+        """
+        return self._pva.image_monitor(name, notify, most_bytes)
 
     def resubscribe(self, slots: Sequence[int]) -> None:
         """Makes the subscriptions of these slots anew: each delivers its present value again."""

@@ -23,6 +23,7 @@ from backend.src.config.settings import EpicsSettings
 from backend.src.core.errors import Unavailable
 from backend.src.infra.epics.environment import pva_environment
 from backend.src.infra.epics.frame import Flag, Frame, ValueType, empty_frame, empty_meta, empty_rows
+from backend.src.infra.epics.image_monitor import ImageMonitor
 from backend.src.infra.epics.live_rows import LiveRows
 from backend.src.infra.epics.outcomes import Changes, Put
 from backend.src.infra.epics.pva_values import Unsupported, fill_meta, fill_row
@@ -160,6 +161,15 @@ class PvAccess:
         """Starts one put, to be closed in any case; done(None) or done(exception) is called on a thread of p4p."""
         request = f"field()record[block={'true' if wait else 'false'},process=passive]"
         return self._opened().put(put.address.name, done, builder=builder, request=request)
+
+    # images
+
+    def image_monitor(self, name: str, notify: Callable[[], None], most_bytes: int) -> ImageMonitor:
+        """As Epics.image_monitor."""
+        try:
+            return ImageMonitor(self._opened(), name, notify, most_bytes)
+        except (RuntimeError, ValueError, OSError) as exc:
+            raise Unavailable(f"pva://{name} cannot be watched: {exc}") from exc
 
     # monitoring
 
