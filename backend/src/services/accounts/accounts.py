@@ -26,6 +26,9 @@ class Accounts:
 
     async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         """The person whose access token this is, or the operator. Raises Unauthenticated."""
+        principal = self._people.recall(token)
+        if principal is not None:
+            return principal
         if key_id_of(token) is None:  # a local token names no key
             return read_local_token(self._secret_key, token, self._clock)
         return await self._people.authenticate(token)

@@ -40,15 +40,19 @@ class BearerCheck:
         self._clock = clock
         self._memory = CredentialMemory[KnownToken](sql, (*session_rows.CHECKED, *signing_keys.TABLES), clock)
 
+    def recall(self, token: str) -> Principal | None:
+        """The person, when the token was checked within the last second: nothing but a hash and a look."""
+        known = self._memory.recall(hash_of(token))
+        return None if known is None else self._used(known)
+
     async def authenticate(self, token: str) -> Principal:
         """The person. Raises Unauthenticated for anything but a token of a session that goes on; Unavailable."""
-        name = hash_of(token)
-        known = self._memory.recall(name) or await self._memory.ask(name, lambda: self._look_up(token))
-        now = self._clock.now()
-        if known is None or now.timestamp() >= known.expires_at:
-            raise Unauthenticated("the token has expired", remedy="refresh it, or log in again")
-        self._sessions.note_use(known.session_id, now)
-        return known.principal
+        principal = self.recall(token)
+        if principal is not None:
+            return principal
+        known = await self._memory.ask(hash_of(token), lambda: self._look_up(token))
+        assert known is not None  # it raises instead
+        return self._used(known)
 
     async def still_holds(self, principal: Principal) -> Principal:
         """The person as they are now, for who stays longer than a token. Raises Unauthenticated, Unavailable."""
@@ -63,6 +67,13 @@ class BearerCheck:
         if key is None:
             raise Unauthenticated("the token is not valid")
         return access_tokens.read(token, key, self._clock.now())
+
+    def _used(self, known: KnownToken) -> Principal:
+        now = self._clock.now()
+        if now.timestamp() >= known.expires_at:
+            raise Unauthenticated("the token has expired", remedy="refresh it, or log in again")
+        self._sessions.note_use(known.session_id, now)
+        return known.principal
 
     async def _look_up(self, token: str) -> KnownToken:
         said = await self.read(token)
