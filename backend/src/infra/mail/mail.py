@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+from email_validator import EmailNotValidError, ValidatedEmail
 
 from backend.src.core.errors import FieldError, Invalid
+from backend.src.infra.mail.addresses import checked_address
 
 LONGEST_SUBJECT = 200
 LONGEST_FILE_NAME = 120
@@ -63,9 +64,9 @@ class Mail:
 
 
 def parse_address(text: str) -> ValidatedEmail:
-    """An address with its parts. Raises Invalid; names of one's own network (larder@gateway) are fine."""
+    """An address with its parts. Raises Invalid."""
     try:
-        return validate_email(text, check_deliverability=False, globally_deliverable=False)
+        return checked_address(text)
     except (EmailNotValidError, ValueError) as exc:  # ValueError: text that no encoding takes
         wrong = FieldError(("to",), "not an e-mail address")
         raise Invalid("this is not an e-mail address", errors=(wrong,)) from exc

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import unicodedata
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import EmailNotValidError
 
 from backend.src.core.errors import FieldError, Invalid
+from backend.src.infra.mail import checked_address
 
 LONGEST = 254  # RFC 5321, 4.5.3.1.3, without its brackets
 
@@ -19,8 +20,7 @@ def normalised_address(text: str, *, field: str = "email") -> str:
     """The one spelling: NFKC, lower case, no white space around. Raises Invalid for what is no address."""
     try:
         text.encode()
-        # names of a laboratory's own network (larder@gateway) are fine
-        checked = validate_email(_folded(text), check_deliverability=False, globally_deliverable=False)
+        checked = checked_address(_folded(text))
     except (EmailNotValidError, ValueError) as exc:  # ValueError: text that no encoding takes
         raise _refused(field, str(exc) if isinstance(exc, EmailNotValidError) else "not an address") from exc
     address = _folded(checked.normalized)

@@ -20,6 +20,7 @@ from backend.src.services.accounts.email_addresses import LONGEST, login_name, n
         ("ann@xn--bcher-kva.example", "ann@b\u00fccher.example"),
         ("stra\u00dfe@lab.example", "stra\u00dfe@lab.example"),
         ("operator@gateway", "operator@gateway"),
+        ("ops@control.local", "ops@control.local"),
         ("ann+larder@lab.example", "ann+larder@lab.example"),
     ],
 )
