@@ -280,6 +280,19 @@ async def test_stopping_sends_the_mail_under_way_to_its_end(stand: Stand, server
     assert stand.supervisor.running() == ()
 
 
+async def test_it_stops_at_any_moment(stand: Stand) -> None:
+    """A wake-up and a stop in the same turn of the loop, or a few turns apart."""
+    for turns in range(8):
+        await stand.outbox.start()
+        await asyncio.sleep(0.02)
+        stand.outbox.wake()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await stand.outbox.stop()
+        assert stand.supervisor.running() == ()
+
+
 async def test_a_round_whose_caller_goes_away_ends_its_mail(stand: Stand, server: SmtpServer) -> None:
     await stand.put(2)
     server.delay_s = 0.2
@@ -309,11 +322,18 @@ async def test_pages_and_filters(stand: Stand, server: SmtpServer) -> None:
     assert third.id == ids[1]
 
 
-async def test_limits(stand: Stand, sql: SQL, clock: ManualClock) -> None:
+async def test_the_largest_mail_fits_the_database(stand: Stand) -> None:
     await stand.put(attachments=(Attachment("a", "a/b", bytes(7_400_000)),))
     assert await stand.outbox.deliver_once() == DeliveryReport(sent=1)
+
+
+async def test_a_larger_mail_is_refused(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.src.services.mailing.outbox.LARGEST_BYTES", 1_000)
     with pytest.raises(TooLarge):
-        await stand.put(attachments=(Attachment("a", "a/b", bytes(8_000_000)),))
+        await stand.put(text="a" * 1_000)
+
+
+async def test_without_a_mail_server_nothing_is_written_down(sql: SQL, clock: ManualClock) -> None:
     silent = Stand(sql, clock, MailSettings())
     assert not silent.outbox.configured and await silent.outbox.deliver_once() == DeliveryReport()
     with pytest.raises(Unavailable, match="sends no mail"):

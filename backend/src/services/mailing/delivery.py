@@ -61,6 +61,11 @@ class Delivery:
         self._ending: set[asyncio.Future[Ending]] = set()
         self._stopping = False
 
+    @property
+    def stopping(self) -> bool:
+        """Whether no further mail is begun."""
+        return self._stopping
+
     def begin(self) -> None:
         """Rounds may begin."""
         self._stopping = False

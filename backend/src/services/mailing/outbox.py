@@ -63,6 +63,7 @@ class Outbox:
     async def stop(self) -> None:
         """The mail under way is sent to its end first."""
         await self._delivery.end()
+        self._woken.set()
         await self._supervisor.stop(LOOP)
 
     async def ping(self) -> None:
@@ -123,9 +124,10 @@ class Outbox:
         return await self._delivery.round() if self.configured else DeliveryReport()
 
     async def _run(self) -> None:
-        while True:
+        while not self._delivery.stopping:  # not by cancelling alone: libraries below swallow one in a bad moment
             try:
-                await asyncio.wait_for(self._woken.wait(), LOOK_EVERY_S)
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._woken.wait()
             except TimeoutError:
                 await self._look()
                 continue
