@@ -105,16 +105,11 @@ def _without_mosaic(pixels: npt.NDArray[Any], pattern: BayerPattern) -> npt.NDAr
     # an odd edge repeats the row before the last, which has the colours that are missing
     padded = np.pad(pixels, odd, mode="reflect" if min(pixels.shape) > 1 else "edge")
     corners = dict(zip(((0, 0), (0, 1), (1, 0), (1, 1)), pattern.name, strict=True))
-    red, blue, *greens = (_corner(padded, corners, colour, turn) for colour, turn in ("R0", "B0", "G0", "G1"))
-    green = greens[0] / 2 + greens[1] / 2
-    cells = np.stack([red, green.astype(pixels.dtype), blue], axis=2)
+    of = {colour: [padded[row::2, column::2] for (row, column), name in corners.items() if name == colour]
+          for colour in "RGB"}  # fmt: skip
+    green = of["G"][0] / 2 + of["G"][1] / 2
+    cells = np.stack([of["R"][0], green.astype(pixels.dtype), of["B"][0]], axis=2)
     return cells.repeat(2, axis=0).repeat(2, axis=1)[: pixels.shape[0], : pixels.shape[1]]
-
-
-def _corner(pixels: npt.NDArray[Any], corners: dict[tuple[int, int], str], colour: str, turn: str) -> npt.NDArray[Any]:
-    """The pixels of the first (turn 0) or second corner of every cell that has this colour."""
-    row, column = [at for at, found in corners.items() if found == colour][int(turn)]
-    return pixels[row::2, column::2]
 
 
 def _shown(image: NDImage, widest_px: int) -> Image.Image:

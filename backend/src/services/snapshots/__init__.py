@@ -1,5 +1,6 @@
 """Snapshots: what the machine was like, kept for good, compared and found again."""
 
+from backend.src.services.snapshots.camera_folder import CameraEntry, NoPicture
 from backend.src.services.snapshots.creation_job import SnapshotCreation
 from backend.src.services.snapshots.errors import ArchiveDamaged, SnapshotGolden, SnapshotNotFound, UnknownFormat
 from backend.src.services.snapshots.history import HistoryPage, history
@@ -21,9 +22,11 @@ __all__ = [
     "LIVE",
     "SCHEDULED",
     "ArchiveDamaged",
+    "CameraEntry",
     "Compared",
     "Comparisons",
     "HistoryPage",
+    "NoPicture",
     "ScheduledSnapshots",
     "Snapshot",
     "SnapshotChanges",

@@ -17,6 +17,7 @@ from backend.src.services.snapshots.errors import ArchiveDamaged
 from backend.src.services.snapshots.models import Snapshot
 
 PREFIX = "snapshots/"
+SUFFIX = ".parquet"
 ROW_BYTES = 400  # what a channel takes in memory, roughly
 
 
@@ -87,13 +88,15 @@ class ArchiveStore:
         return self._bucket.url(snapshot.archive_key, expires_s)
 
     async def discard(self, key: str) -> None:
-        """Removes an archive that no snapshot names."""
+        """Removes an archive that no snapshot names, and the folder of its cameras."""
+        for info in await self._bucket.keys(f"{key.removesuffix(SUFFIX)}/"):
+            await self._bucket.delete(info.key)
         await self._bucket.delete(key)
 
 
 def key_of(snapshot_id: str) -> str:
     """Where the archive of a snapshot lies."""
-    return f"{PREFIX}{snapshot_id}.parquet"
+    return f"{PREFIX}{snapshot_id}{SUFFIX}"
 
 
 def digest(content: bytes) -> str:

@@ -12,7 +12,7 @@ from backend.src.infra.epics.address import Protocol
 from backend.src.infra.sql import CachedQuery, CacheKind
 from backend.src.services.snapshots import snapshot_rows
 from backend.src.services.snapshots.capture import Counts
-from backend.src.services.snapshots.models import Snapshot, SnapshotFilter, SnapshotPage
+from backend.src.services.snapshots.models import CamerasTaken, Snapshot, SnapshotFilter, SnapshotPage
 
 Plain = dict[str, Any]
 
@@ -39,7 +39,9 @@ def first_page_query(narrowed: SnapshotFilter, default: Protocol, limit: int) ->
 
 def snapshot_from(plain: Plain) -> Snapshot:
     """What row_query keeps, as it was."""
-    return Snapshot(**(plain | {"labels": tuple(plain["labels"]), "counts": Counts(**plain["counts"])}))
+    cameras = None if plain["cameras"] is None else CamerasTaken(**plain["cameras"])
+    parts = {"labels": tuple(plain["labels"]), "counts": Counts(**plain["counts"]), "cameras": cameras}
+    return Snapshot(**(plain | parts))
 
 
 def page_from(plain: Plain) -> SnapshotPage:

@@ -46,9 +46,13 @@ def _to_json(request: SnapshotRequest) -> dict[str, Any]:
         "labels": list(draft.labels),
         "selection": selection_to_json(request.selection),
         "useCache": request.use_cache,
+        "cameras": list(request.cameras),
     }
 
 
 def _from_json(data: dict[str, Any]) -> SnapshotRequest:
     draft = SnapshotDraft(data["title"], data["description"], tuple(data["labels"]))
-    return SnapshotRequest(draft, selection_from_json(data["selection"]), data["useCache"])
+    # jobs recorded by an older version name no cameras
+    return SnapshotRequest(
+        draft, selection_from_json(data["selection"]), data["useCache"], tuple(data.get("cameras", ()))
+    )

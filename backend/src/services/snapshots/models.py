@@ -12,6 +12,14 @@ from backend.src.services.snapshots.capture import Capture, Counts
 
 
 @dataclass(frozen=True, slots=True)
+class CamerasTaken:
+    """The cameras of a snapshot. sha256: of their list in the bucket; errors: by camera, None for a picture."""
+
+    sha256: str
+    errors: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One snapshot without its values. source: live or read; sha256: of its archive, hexadecimal."""
 
@@ -29,6 +37,7 @@ class Snapshot:
     archive_key: str
     size_bytes: int
     sha256: str
+    cameras: CamerasTaken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class SnapshotRequest:
     draft: SnapshotDraft
     selection: Selection
     use_cache: bool = True
+    cameras: tuple[str, ...] = ()
 
 
 class SnapshotChanges(TypedDict, total=False):

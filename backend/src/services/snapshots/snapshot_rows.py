@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,13 @@ from backend.src.infra.sql.tables import channels, snapshot_labels, snapshot_tag
 from backend.src.services.snapshots import slot_set
 from backend.src.services.snapshots.capture import Counts
 from backend.src.services.snapshots.errors import SnapshotGolden, SnapshotNotFound
-from backend.src.services.snapshots.models import Snapshot, SnapshotChanges, SnapshotFilter, SnapshotPage
+from backend.src.services.snapshots.models import (
+    CamerasTaken,
+    Snapshot,
+    SnapshotChanges,
+    SnapshotFilter,
+    SnapshotPage,
+)
 
 After = tuple[datetime, str]
 
@@ -31,6 +38,7 @@ def add(connection: Connection, snapshot: Snapshot, slots: npt.ArrayLike, tag_id
     row = {name: getattr(snapshot, name) for name in _PLAIN}
     counts = {name: getattr(snapshot.counts, name) for name in _COUNTS}
     row |= {**counts, "labels": list(snapshot.labels), "pv_set": slot_set.pack(slots)}
+    row["cameras"] = None if snapshot.cameras is None else asdict(snapshot.cameras)
     connection.execute(insert(snapshots).values(row))
     _set_labels(connection, snapshot.id, snapshot.labels)
     if tag_ids:
@@ -54,7 +62,9 @@ def get(connection: Connection, snapshot_id: str) -> Snapshot:
 
 def _snapshot(row: Mapping[Any, Any]) -> Snapshot:
     counts = Counts(**{name: row[name] for name in _COUNTS})
-    return Snapshot(**{name: row[name] for name in _PLAIN}, labels=tuple(row["labels"]), counts=counts)
+    cameras = None if row["cameras"] is None else CamerasTaken(**row["cameras"])
+    plain = {name: row[name] for name in _PLAIN}
+    return Snapshot(**plain, labels=tuple(row["labels"]), counts=counts, cameras=cameras)
 
 
 def change(connection: Connection, snapshot_id: str, changes: SnapshotChanges) -> Snapshot:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,14 +15,16 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from backend.src.core.clock import Clock
-from backend.src.core.errors import Unavailable
+from backend.src.core.errors import Invalid, Unavailable
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.sql import SQL
+from backend.src.services.cameras import Shot
 from backend.src.services.catalog import Inventory
 from backend.src.services.snapshots import archive, archive_doubts, cached_rows, snapshot_rows
 from backend.src.services.snapshots.archive_store import ArchiveStore, Bucket, digest, key_of
-from backend.src.services.snapshots.capture import Capture
 from backend.src.services.snapshots.cached_rows import TABLES
+from backend.src.services.snapshots.camera_folder import CameraEntry, CameraFile, CameraFolders, Photographer
+from backend.src.services.snapshots.capture import Capture
 from backend.src.services.snapshots.models import (
     Snapshot,
     SnapshotChanges,
@@ -67,8 +69,11 @@ class Snapshots:
         epics: Reader,
         clock: Clock,
         options: SnapshotOptions,
+        cameras: Photographer | None = None,
     ) -> None:
         self._sql = sql
+        self._cameras = cameras
+        self._folders = CameraFolders(bucket)
         self._archives = ArchiveStore(bucket, cache_bytes=options.cache_bytes)
         self._catalog = catalog
         self._clock = clock
@@ -90,24 +95,42 @@ class Snapshots:
     # ---- taking ----
 
     async def check(self, request: SnapshotRequest) -> int:
-        """How many PVs it would hold. Raises Invalid for an empty selection and for unknown ids."""
+        """How many PVs it would hold. Raises Invalid for an empty selection, for unknown ids and cameras."""
+        self._check_cameras(request.cameras)
         inventory = await self._catalog.inventory()
         return len(await asyncio.to_thread(inventory.select, request.selection))
 
     async def create(self, request: SnapshotRequest, actor: str | None, progress: Progress = _silent) -> Snapshot:
-        """Takes a snapshot. Raises Invalid for an empty selection and for unknown ids, Unavailable."""
+        """Takes a snapshot. Raises Invalid for an empty selection, for unknown ids and cameras, Unavailable."""
+        self._check_cameras(request.cameras)
         progress(0, "choosing PVs")
         inventory = await self._catalog.inventory()
         rows = await asyncio.to_thread(inventory.select, request.selection)
         chosen = await asyncio.to_thread(self.columns(inventory).choose, rows)
         progress(5, f"reading {len(chosen.slots)} channels of {len(chosen.pvs)} PVs")
         capture = await self.take(chosen, request.draft.title, use_cache=request.use_cache)
+        shots = await self._shoot(request.cameras, progress)
         progress(60, "writing the archive")
-        snapshot = await self.save(
-            capture, chosen.slots, request.draft, actor, selection=selection_to_json(request.selection)
-        )
+        selection = selection_to_json(request.selection)
+        snapshot = await self.save(capture, chosen.slots, request.draft, actor, selection=selection, shots=shots)
         progress(100, f"saved {len(chosen.pvs)} PVs")
         return snapshot
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """The cameras that a snapshot may include."""
+        return () if self._cameras is None else self._cameras.names
+
+    def _check_cameras(self, names: Sequence[str]) -> None:
+        unknown = [name for name in names if name not in self.camera_names]
+        if unknown:
+            raise Invalid(f"no camera {unknown[0]!r}", remedy="GET /v1/cameras lists them")
+
+    async def _shoot(self, names: Sequence[str], progress: Progress) -> tuple[Shot, ...]:
+        if not names or self._cameras is None:
+            return ()
+        progress(50, f"taking pictures with {len(names)} cameras")
+        return await self._cameras.shoot(names)
 
     def columns(self, inventory: Inventory) -> CatalogColumns:
         """The inventory as captures take it, kept for the next time."""
@@ -135,6 +158,7 @@ class Snapshots:
         actor: str | None,
         *,
         selection: Mapping[str, Any] | None = None,
+        shots: Sequence[Shot] = (),
     ) -> Snapshot:
         """Keeps a capture: first the archive, then the row that makes it known. slots: its channels, for searches."""
         content = await asyncio.to_thread(archive.write, capture)
@@ -148,6 +172,8 @@ class Snapshots:
 
         await self._sql.write(lambda db: archive_doubts.begin(db, snapshot.archive_key, self._clock.now()))
         await self._archives.put(snapshot.archive_key, content)
+        if shots:
+            snapshot = replace(snapshot, cameras=await self._folders.put(snapshot.id, shots))
         await self._sql.write(add, touches=TABLES)
         log.info("snapshot %s: %d PVs, %d bytes", snapshot.id, snapshot.pv_count, snapshot.size_bytes)
         return snapshot
@@ -172,16 +198,27 @@ class Snapshots:
     async def contents(self, snapshot_id: str) -> SnapshotContents:
         """A snapshot with its values, verified. Raises SnapshotNotFound, ArchiveDamaged, Unavailable."""
         snapshot = await self.get(snapshot_id)
-        return SnapshotContents(snapshot, await self._archives.load(snapshot))
+        return SnapshotContents(snapshot, await self.values(snapshot))
 
-    async def archive(self, snapshot_id: str) -> tuple[Snapshot, bytes]:
-        """The Parquet file, verified. Raises SnapshotNotFound, ArchiveDamaged, Unavailable."""
-        snapshot = await self.get(snapshot_id)
-        return snapshot, await self._archives.fetch(snapshot)
+    async def values(self, snapshot: Snapshot) -> Capture:
+        """What it holds, verified. Raises ArchiveDamaged, Unavailable."""
+        return await self._archives.load(snapshot)
+
+    async def archive(self, snapshot: Snapshot) -> bytes:
+        """Its Parquet file, verified. Raises ArchiveDamaged, Unavailable."""
+        return await self._archives.fetch(snapshot)
 
     async def channel(self, snapshot: Snapshot, address: str) -> Capture:
         """What a snapshot has of one channel. Raises ArchiveDamaged, Unavailable."""
         return await self._archives.load_channel(snapshot, address)
+
+    async def cameras(self, snapshot_id: str) -> list[CameraEntry]:
+        """What cameras contributed. Raises SnapshotNotFound, ArchiveDamaged, Unavailable."""
+        return await self._folders.entries(await self.get(snapshot_id))
+
+    async def camera_file(self, snapshot_id: str, camera: str, kind: str) -> tuple[CameraFile, bytes]:
+        """A picture: STILL or PREVIEW. Raises SnapshotNotFound, NoPicture, ArchiveDamaged, Unavailable."""
+        return await self._folders.file(await self.get(snapshot_id), camera, kind)
 
     # ---- changing ----
 

@@ -27,6 +27,7 @@ snapshots = Table(
     Column("archive_key", text(NAME), nullable=False),
     Column("size_bytes", BigInteger, nullable=False, default=0),
     Column("sha256", text(64), nullable=False),
+    Column("cameras", JsonText),
     Column("pv_set", blob()),
     Index("ix_snapshots_created_at_id", "created_at", "id"),
     **MYSQL,
