@@ -13,7 +13,8 @@ from backend.src.config.settings import Role, Settings
 from backend.src.core.lifecycle import Service
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.infra.sql import SQL
-from backend.src.server import STARTED, Server
+from backend.src.server import Server
+from backend.src.wiring import STARTED
 from backend.src.services.crons import BackgroundTasks
 from backend.src.web.access import Access
 from backend.src.web.routes import SOCKET
