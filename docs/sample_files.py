@@ -21,6 +21,7 @@ CONFIG_HEAD = """\
 ENVIRONMENT_HEAD = """\
 # The environment of Larder: copy to .env and fill in what you need. An empty or missing variable leaves
 # the default of config.toml. With none of them set everything is embedded, on 127.0.0.1.
+# Each secret may stand in a file of its own: DB_PASSWORD_FILE=/run/secrets/db_password in place of DB_PASSWORD.
 """
 _KINDS = {"bool": "True or false", "int": "Whole number", "float": "Number", "Secret": "Secret text", "Path": "Path"}
 

@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 
 from backend.src.config.conversion import convert
 from backend.src.config.errors import ConfigurationError
+from backend.src.config.secret_files import with_secrets_of_files
 from backend.src.config.settings import ProviderSettings, Secret, Settings, sections
 from backend.src.config.validation import validate
 
@@ -23,7 +24,7 @@ def load(toml: Path | None, environment: Mapping[str, str], dotenv: Path | None 
     Raises ConfigurationError naming the file or variable, the key and the remedy.
     """
     from_file = read_toml(toml) if toml else {}
-    variables = {**_read_dotenv(dotenv), **environment}
+    variables = with_secrets_of_files({**_read_dotenv(dotenv), **environment}, secret_names())
     chosen = {
         section.name: _section(section.name, section.default_factory, from_file.pop(section.name, {}), toml, variables)
         for section in sections()
@@ -39,6 +40,12 @@ def load(toml: Path | None, environment: Mapping[str, str], dotenv: Path | None 
 def environment_names() -> dict[str, tuple[str, str]]:
     """Every environment variable with the section and key that it sets."""
     return {option.metadata["env"]: (section, option.name) for section, option in options() if option.metadata["env"]}
+
+
+def secret_names() -> frozenset[str]:
+    """The environment variables that hold secrets: NAME_FILE may name a file instead."""
+    secret = {option.metadata["env"] for _, option in options() if isinstance(option.default, Secret)}
+    return frozenset(secret - {None})
 
 
 def options() -> Iterator[tuple[str, Field[Any]]]:
