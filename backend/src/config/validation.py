@@ -22,6 +22,7 @@ _PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "placeholder", 
 _PLACEHOLDER_STARTS = ("your_", "your-", "<")
 _ZERO_MEANS_NEVER = frozenset(
     {
+        "drain_s",
         "hsts_s",
         "requests_per_minute",
         "logins_per_minute",

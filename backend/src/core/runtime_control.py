@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 log = logging.getLogger(__name__)
 
@@ -18,14 +18,17 @@ class RuntimeControl:
 
     def __init__(self) -> None:
         self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._reason = ""
 
     def stop(self, reason: str) -> None:
-        """Asks for the end; only the first reason is kept."""
-        if not self._stopping.is_set():
-            self._reason = reason
-            log.info("stopping: %s", reason)
-            self._stopping.set()
+        """Asks for the end; only the first reason is kept. Asked again, it comes at once."""
+        if self._stopping.is_set():
+            self._hurry.set()
+            return
+        self._reason = reason
+        log.info("stopping: %s", reason)
+        self._stopping.set()
 
     @property
     def stopping(self) -> bool:
@@ -40,6 +43,13 @@ class RuntimeControl:
     async def wait(self) -> None:
         """Returns once the end was asked for."""
         await self._stopping.wait()
+
+    async def drained(self, drain_s: float) -> None:
+        """Returns drain_s after the end was asked for: until then who balances may learn to ask others."""
+        await self._stopping.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                await self._hurry.wait()
 
     @contextmanager
     def signals(self) -> Iterator[None]:

@@ -50,7 +50,7 @@ class Listener:
         """Answers requests until the stop is asked for. The app's lifespan is the caller's to hold open."""
         server = _Uvicorn(self._uvicorn_config(app))
         serving = asyncio.ensure_future(server.serve(sockets=[self._socket] if self._socket else None))
-        stopping = asyncio.ensure_future(control.wait())
+        stopping = asyncio.ensure_future(control.drained(self._settings.server.drain_s))
         following = asyncio.ensure_future(self._certificate.follow()) if self._certificate else None
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True

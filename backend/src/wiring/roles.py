@@ -30,7 +30,12 @@ STARTED: dict[Role, tuple[type, ...]] = {
     Role.MONITOR: (*INFRASTRUCTURE, Outbox, ApiKeys, Sessions, *TABLE, Crons),
     Role.WORKER: (*INFRASTRUCTURE, Outbox, ApiKeys, Sessions, Providers, *TABLE, Snapshots, Restores, Jobs, Crons),
 }
-# What a process of a role is of no use without; otherwise the database alone.
-NEEDED = {Role.MONITOR: frozenset({"sql", "epics"}), Role.WORKER: frozenset({"sql", "bucket", "epics"})}
+# Without which a process of this role is of no use: nobody should wait for it, or send it requests.
+NEEDED: dict[Role, frozenset[str]] = {
+    Role.ALL: frozenset({"sql"}),
+    Role.API: frozenset({"sql"}),
+    Role.MONITOR: frozenset({"sql", "epics"}),
+    Role.WORKER: frozenset({"sql", "epics", "bucket"}),
+}
 WORKING = (Role.ALL, Role.WORKER)
 MONITORING = (Role.ALL, Role.MONITOR)

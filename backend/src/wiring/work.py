@@ -74,14 +74,6 @@ def _health(settings: Settings, clock: SystemClock) -> Health:
     watched: dict[str, Service] = {
         name: get(key) for key, name in names.items() if key in STARTED[settings.server.role]
     }
-    needed = NEEDED.get(settings.server.role, frozenset({"sql"}))
-    stopping = get(RuntimeControl)
-    return Health(
-        watched,
-        get(LiveTable),
-        get(LiveNames),
-        get(Catalog),
-        clock,
-        needed=needed,
-        stopping=lambda: stopping.stopping,
-    )
+    control, needed = get(RuntimeControl), NEEDED[settings.server.role]
+    live, names_of = get(LiveTable), get(LiveNames)
+    return Health(watched, live, names_of, get(Catalog), clock, needed=needed, stopping=lambda: control.stopping)

@@ -24,3 +24,20 @@ async def test_the_first_reason_is_kept() -> None:
     control.stop("first")
     control.stop("second")
     assert control.reason == "first"
+
+
+async def test_the_end_waits_for_those_who_balance() -> None:
+    control = RuntimeControl()
+    draining = asyncio.ensure_future(control.drained(60))
+    await asyncio.sleep(0)
+    control.stop("first")
+    await asyncio.sleep(0.01)
+    assert control.stopping and not draining.done()
+    control.stop("asked again")
+    await asyncio.wait_for(draining, 1)
+
+
+async def test_without_a_drain_the_end_comes_at_once() -> None:
+    control = RuntimeControl()
+    control.stop("now")
+    await asyncio.wait_for(control.drained(0), 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,11 +25,17 @@ NS = 1_000_000_000
 
 
 class Condition(StrEnum):
-    """Of the whole: ready, without something it can do without, or without something it needs."""
+    """Of the whole: ready, without something it can do without, without something it needs, or about to end."""
 
     READY = "ready"
     DEGRADED = "degraded"
     UNAVAILABLE = "unavailable"
+    STOPPING = "stopping"
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests should be sent here."""
+        return self in (Condition.READY, Condition.DEGRADED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Summary:
 
 
 class Health:
-    """needed: names of dependencies without which no request can be answered."""
+    """needed: names of dependencies without which this process is of no use. stopping: whether it is about to end."""
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class Health:
         clock: Clock,
         *,
         needed: frozenset[str] = frozenset({"sql"}),
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._dependencies = dict(dependencies)
         self._live = live
@@ -83,6 +90,7 @@ class Health:
         self._catalog = catalog
         self._clock = clock
         self._needed = needed
+        self._stopping = stopping
         self._one_look = asyncio.Lock()
         self._begun = 0  # looks
         self._last: tuple[int, Readiness] | None = None  # the number of a look, and what it found
@@ -103,6 +111,8 @@ class Health:
         found = tuple(await asyncio.gather(*pings))
         away = [one for one in found if not one.up]
         degraded = tuple(one.name for one in away if not one.needed)
+        if self._stopping():
+            return Readiness(Condition.STOPPING, degraded, found)
         if any(one.needed for one in away):
             return Readiness(Condition.UNAVAILABLE, degraded, found)
         return Readiness(Condition.DEGRADED if degraded else Condition.READY, degraded, found)

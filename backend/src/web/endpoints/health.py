@@ -8,9 +8,10 @@ from fastapi import Query
 from starlette.responses import Response
 
 from backend.src.core.errors import NotFound, Unavailable
-from backend.src.services.health import Condition, Health
+from backend.src.services.health import Health
 from backend.src.services.monitoring import Circuits, PVMonitor, Watchdog
 from backend.src.web.access import Access
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.health_models import (
     CircuitName,
     CircuitsAnswer,
@@ -36,6 +37,7 @@ from backend.src.web.routes import Route
 TAGS = ("Health",)
 BASE = "/v1/health"
 LONGEST_AGE_S = 1e9
+EXPOSITION = "text/plain; version=0.0.4"
 
 
 class Described(Protocol):
@@ -96,13 +98,12 @@ class HealthEndpoint:
         return {"status": "alive"}
 
     async def ready(self) -> Response:
-        """200 when requests can be answered, even without what is not needed; 503 when not."""
+        """200 when requests can be answered, even without what is not needed; 503 when not, or not for long."""
         readiness = await self._health.readiness()
-        away = readiness.condition is Condition.UNAVAILABLE
-        status = HttpCodes.SERVICE_UNAVAILABLE if away else HttpCodes.OK
+        status = HttpCodes.OK if readiness.condition.serves else HttpCodes.SERVICE_UNAVAILABLE
         # open, because who starts and balances processes holds no key: so it names states, and no host or cause
         answer = ready_answer(readiness, causes=False)
-        return Response(answer.model_dump_json(), status, media_type="application/json")
+        return Boilerplates.encoded_json(answer.model_dump_json(), status=status)
 
     async def dependencies(self) -> ReadyAnswer:
         """Every server that this one needs: state, latency, and the cause and remedy of what is wrong."""
@@ -110,7 +111,7 @@ class HealthEndpoint:
 
     async def prometheus(self) -> Response:
         """The exposition format."""
-        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
+        return Boilerplates.text(self._metrics.text(), media_type=EXPOSITION)
 
     async def heartbeat(self) -> HeartbeatAnswer:
         """Of the monitor that leads, whichever process answers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from backend.src.services.health import Health
+from backend.src.services.health import Condition, Health
 from tests.manual_clock import ManualClock
 
 UNUSED: Any = None
@@ -54,3 +54,15 @@ async def test_who_leaves_in_the_middle_leaves_no_old_answer() -> None:
     slow.go.set()
     assert (await second).dependencies[0].up
     assert slow.pings == 2
+
+
+async def test_who_is_about_to_end_is_not_ready_though_all_is_well() -> None:
+    slow = Slow()
+    slow.go.set()
+    stopping = False
+    health = Health({"sql": slow}, UNUSED, UNUSED, UNUSED, ManualClock(), stopping=lambda: stopping)
+    assert (await health.readiness()).condition is Condition.READY
+    stopping = True
+    readiness = await health.readiness()
+    assert (readiness.condition, readiness.condition.serves) == (Condition.STOPPING, False)
+    assert readiness.dependencies[0].up
