@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bench.door import GET, LEAST_RATIO, LOGINS, MOST_CHECK_S, DoorFigures
 from bench.figures import PAIRS, TARGETS, Samples
 
 MICROSECOND = 1e-6
@@ -24,9 +26,10 @@ class Run:
     peak_bytes: int
 
 
-def page(run: Run, samples: Samples) -> str:
+def page(run: Run, samples: Samples, door: DoorFigures) -> str:
     """A page of Markdown."""
-    return "\n".join((*_head(run), *_figures(run, samples), "", *_beside_aioca(samples), ""))
+    parts = (*_head(run), *_figures(run, samples), "", *_beside_aioca(samples), "", *door_section(door), "")
+    return "\n".join(parts)
 
 
 def _head(run: Run) -> Iterator[str]:
@@ -79,8 +82,27 @@ def _beside_aioca(samples: Samples) -> Iterator[str]:
     yield "overwrites and reads every value back; the live table keeps time, alarm and connection of each PV."
 
 
+def door_section(door: DoorFigures) -> Iterator[str]:
+    """What authentication costs."""
+    bare, larder = statistics.median(door.bare), statistics.median(door.larder)
+    yield "## The door"
+    yield ""
+    yield "| what | measured | shall be |"
+    yield "|---|---|---|"
+    check, most = _time(door.check_s), _time(MOST_CHECK_S)
+    yield f"| check of an access token, {LOGINS:,} logins on record | {check} | at most {most} |"
+    yield f"| a bare FastAPI route, answers a second | {bare:,.0f} | - |"
+    yield f"| `GET {GET}` of Larder with a key, answers a second | {larder:,.0f} | - |"
+    yield f"| the second as a part of the first, pair by pair | {door.ratio:.2f} | at least {LEAST_RATIO:g} |"
+    yield ""
+    yield "The check is that of a process where many people are logged in; it asks the cache again every second. Both"
+    yield "servers are uvicorn, one process each; the load is 16 connections from a process of its own, here."
+
+
 def _time(seconds: float) -> str:
-    if seconds < 1000 * MICROSECOND:
+    if 10 * MICROSECOND <= seconds < 1000 * MICROSECOND:
+        return f"{seconds / MICROSECOND:.0f} µs"
+    if seconds < 10 * MICROSECOND:
         return f"{seconds / MICROSECOND:.2g} µs"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
