@@ -24,24 +24,36 @@ from backend.src.infra.cache import RateCounter
 from backend.src.services.audit import Audit
 from backend.src.web import openapi, problems
 from backend.src.web.access import Authenticator, Gate, SocketRefused
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.compression import Compression
 from backend.src.web.crash_border import CrashBorder
 from backend.src.web.door import Door
-from backend.src.web.large_json import orjson_response
 from backend.src.web.path_manager import PathManager
 from backend.src.web.rate_limits import RateLimits
 from backend.src.web.route_index import index_routes
 from backend.src.web.server_header import ServerHeaders
 from backend.src.web.trusted_hosts import TrustedHosts
+from backend.src.web.version import VERSION
 
-VERSION = "0.1.0"
-READ_BY_US = ("Authorization", "X-API-Key", "Content-Type", "X-Request-ID", "If-None-Match", "If-Match")
+READ_BY_US = (
+    "Authorization",
+    "X-API-Key",
+    "Content-Type",
+    "X-Request-ID",
+    "If-None-Match",
+    "If-Modified-Since",
+    "If-Range",
+    "Range",
+)
 READ_BY_PAGES = (
     "X-Request-ID",
     "Link",
     "Location",
     "Content-Disposition",
     "ETag",
+    "Last-Modified",
+    "Content-Range",
+    "Accept-Ranges",
     "Retry-After",
     "RateLimit",
     "RateLimit-Policy",
@@ -116,7 +128,7 @@ def _cross_origin(door: DoorSettings) -> list[Middleware]:
 
 async def _openapi(request: Request) -> Response:
     # the first time it takes a third of a second, in which live values must go on
-    return orjson_response(await asyncio.to_thread(openapi.document, request.app))
+    return Boilerplates.json(await asyncio.to_thread(openapi.document, request.app))
 
 
 async def _nothing_left(_socket: Any, _refused: Exception) -> None:

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from backend.src.infra.epics.frame import Flag, Frame, ValueType
+from backend.src.web.boilerplates import JSON, Boilerplates
 from backend.src.web.epics_json import json_value
-from backend.src.web.large_json import OPTIONS
+from backend.src.web.large_json import dumps
 
 Column = Any  # a pyarrow.Array of JSON texts
 Mask = npt.NDArray[np.bool_]
@@ -162,16 +163,18 @@ def array(rows: Column) -> bytes:
 
 def answer_with(content: Mapping[str, Any], key: str, encoded: bytes) -> Response:
     """The content as JSON, with what is encoded already under `key`."""
-    head = orjson.dumps(content, option=OPTIONS)[:-1]
+    head = dumps(content)[:-1]
     body = b"".join((head, b"," if content else b"", orjson.dumps(key), b":", encoded, b"}"))
-    return Response(body, media_type="application/json")
+    return Boilerplates.encoded_json(body)
 
 
-def stream_with(content: Mapping[str, Any], key: str, blocks: AsyncIterable[bytes]) -> Response:
+def stream_with(
+    content: Mapping[str, Any], key: str, blocks: AsyncIterable[bytes], headers: Mapping[str, str] | None = None
+) -> Response:
     """The same from encoded arrays, sent one after the other: the client reads one while the next is made."""
-    head = orjson.dumps(content, option=OPTIONS)[:-1]
+    head = dumps(content)[:-1]
     opening = b"".join((head, b"," if content else b"", orjson.dumps(key), b":["))
-    return StreamingResponse(_one_array(opening, blocks), media_type="application/json")
+    return Boilerplates.stream(_one_array(opening, blocks), JSON, headers=headers)
 
 
 async def _one_array(opening: bytes, blocks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -42,8 +42,8 @@ class CrashBorder:
 
         async def watch(message: Message) -> None:
             nonlocal started
-            started = True
             await send(message)
+            started = True  # after: what the door refuses to send has not left
 
         try:
             await self._app(scope, receive, watch)

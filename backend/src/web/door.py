@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.src.core.errors import LarderError
 from backend.src.web.access import ATTEMPT_KEY, POLICY_VIOLATION
 from backend.src.web.client_address import client_address
+from backend.src.web.http_codes import HttpCodes
 from backend.src.web.problems import render_error, render_http
 from backend.src.web.rate_limits import RateLimits, budget_headers
 from backend.src.web.request_id import HEADER as REQUEST_ID
@@ -23,6 +24,9 @@ from backend.src.web.trusted_hosts import TrustedHosts
 
 ANSWERS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 TLS = frozenset({"https", "wss"})
+
+
+HEAD_KEY = "larder.head"  # in the scope of a request that wants no content
 
 
 class Door:
@@ -40,7 +44,7 @@ class Door:
             return
         asked_for_head = scope.get("method") == "HEAD"
         if asked_for_head:  # RFC 9110, 9.3.2: as GET, without the content; a copy, for the server looks at its own
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", HEAD_KEY: True}
         request_id, hosts = _look_at(scope)
         scope[REQUEST_ID_KEY] = request_id
         encoded_id = request_id.encode("ascii")
@@ -49,7 +53,8 @@ class Door:
         async def answer(message: Message) -> None:
             kind = message["type"]
             if kind in ANSWERS:
-                headers = self._headers.complete(message.get("headers", ()), tls=tls)
+                unchanged = message.get("status") == HttpCodes.NOT_MODIFIED
+                headers = self._headers.complete(message.get("headers", ()), tls=tls, unchanged=unchanged)
                 headers.append((REQUEST_ID, encoded_id))
                 headers += budget_headers(scope)
                 message["headers"] = headers

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from backend.src.core.errors import Unauthenticated
 from backend.src.services.accounts import Fault, OAuthRefused, TokenPair, TokenState
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.http_codes import HttpCodes
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -94,7 +94,7 @@ REFUSALS: Mapping[int, Mapping[str, Any]] = {
 
 def no_store(model: BaseModel) -> Response:
     """An answer with secrets in it."""
-    return JSONResponse(model.model_dump(exclude_none=True), headers=NO_STORE)
+    return Boilerplates.json(model.model_dump(exclude_none=True), headers=NO_STORE)
 
 
 def refusal(error: Unauthenticated) -> Response:
@@ -109,7 +109,7 @@ def refusal(error: Unauthenticated) -> Response:
     if wait_s is not None:
         headers["Retry-After"] = str(max(1, round(wait_s)))
     body = {"error": fault.value, "error_description": description_of(error)}
-    return Response(json.dumps(body), status, headers, "application/json")
+    return Boilerplates.json(body, status=status, headers=headers)
 
 
 def description_of(error: Unauthenticated) -> str:

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from backend.src.core.errors import Forbidden, Invalid, LarderError, NotFound, TooLarge, TooMany, Unauthenticated
 from backend.src.services.accounts.principal import Scope
 from backend.src.web.access import Access
-from backend.src.web.boilerplates import PROBLEM_MEDIA_TYPE
+from backend.src.web.boilerplates import PROBLEM
 from backend.src.web.problems import PROBLEM_SCHEMA, shape_of
 from backend.src.web.routes import Route
 
@@ -48,7 +48,7 @@ SECURITY_SCHEMES: dict[str, Any] = {
     },
 }
 
-_problem: dict[str, Any] = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_problem: dict[str, Any] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def problem_responses(route: Route) -> dict[int | str, dict[str, Any]]:

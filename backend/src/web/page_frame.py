@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from backend.src.core.errors import LarderError
 from backend.src.services.accounts import OAuthRefused
+from backend.src.web.boilerplates import CSS, Boilerplates
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.problems import headers_of, shape_of
 
@@ -94,7 +95,7 @@ def problem_of(error: LarderError | None) -> str:
 def style_sheet() -> Response:
     """Of every page."""
     css = (FOLDER / "style.css").read_bytes()
-    return Response(css, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
+    return Boilerplates.text(css, media_type=CSS)
 
 
 def _page(body: str, error: LarderError | None) -> Response:
@@ -103,4 +104,4 @@ def _page(body: str, error: LarderError | None) -> Response:
         status = HttpCodes.BAD_REQUEST
     elif error is not None:
         status, headers = shape_of(type(error)).status, headers_of(error)
-    return Response(body, status, headers, "text/html; charset=utf-8")
+    return Boilerplates.html(body, status=status, headers=headers)

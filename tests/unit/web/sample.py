@@ -10,8 +10,8 @@ from pydantic import Field
 from backend.src.core import errors
 from backend.src.services.accounts import Principal
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.inputs import BodyId, Labels, Name, PathId, Text, Tolerance
-from backend.src.web.large_json import orjson_response
 from backend.src.web.models import RequestModel, ResponseModel
 from backend.src.web.routes import SOCKET, BodyLimit, Route
 
@@ -84,7 +84,7 @@ class Sample:
 
     async def large(self) -> Response:
         """Much."""
-        return orjson_response([{"theName": f"PV:{i}", "keptBy": ""} for i in range(2_000)])
+        return Boilerplates.json([{"theName": f"PV:{i}", "keptBy": ""} for i in range(2_000)])
 
     async def csv(self) -> Response:
         """Not JSON."""

@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import TypeAdapter
-from starlette.responses import StreamingResponse
 
 from backend.src.services.audit import Audit, AuditFilters, AuditRecord
 from backend.src.web.access import Access
-from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.boilerplates import CSV, Boilerplates
 from backend.src.web.inputs import IdText, Moment, PageSize, Token
 from backend.src.web.inputs import Query as SearchText
 from backend.src.web.models import ResponseModel
@@ -20,7 +19,6 @@ from backend.src.web.paging import read_token, write_token
 from backend.src.web.routes import Route
 
 TOKEN = "audit"
-CSV = "text/csv"
 FILE_NAME = "larder-audit.csv"
 
 
@@ -89,12 +87,11 @@ class AuditEndpoint:
         page = found[:page_size]
         more = len(found) > page_size
         headers = Boilerplates.next_link(request, write_token(TOKEN, page[-1].at, page[-1].id)) if more else None
-        return Response(_page.dump_json([_state(one) for one in page]), headers=headers, media_type="application/json")
+        return Boilerplates.encoded_json(_page.dump_json([_state(one) for one in page]), headers=headers)
 
     async def export(self, filters: Filters) -> Response:
         """Newest first. A cell that a spreadsheet would calculate begins with an apostrophe."""
-        disposition = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
-        return StreamingResponse(await self._audit.export_csv(filters), headers=disposition, media_type=CSV)
+        return Boilerplates.csv(await self._audit.export_csv(filters), FILE_NAME)
 
 
 def _state(record: AuditRecord) -> AuditState:

@@ -87,7 +87,7 @@ class JobsEndpoint:
         more = len(found) > page_size
         page = found[:page_size]
         headers = Boilerplates.next_link(request, _token(page[-1])) if more else None
-        return Response(_page.dump_json([_state(job) for job in page]), headers=headers, media_type="application/json")
+        return Boilerplates.encoded_json(_page.dump_json([_state(job) for job in page]), headers=headers)
 
     async def get(self, job_id: OpaqueId) -> JobState:
         """How far it is, and how it ended."""

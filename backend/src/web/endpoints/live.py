@@ -17,6 +17,7 @@ from backend.src.services.catalog import NO_SLOT
 from backend.src.services.live import Inventories, LiveNames, LiveTable, Named
 from backend.src.services.monitoring import CircuitOpen, DirectAccess
 from backend.src.web.access import Access
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.entry_blocks import entries_json, with_entries
 from backend.src.web.inputs import PathId, PvText
 from backend.src.web.live_models import (
@@ -87,7 +88,9 @@ class LiveEndpoint:
     async def all(self) -> Response:
         """Every channel that some PV of the catalogue uses, under its short name."""
         named = self._names.everything(await self._catalog.inventory())
-        return _json(with_entries({"count": len(named.names)}, "values", await self._encoded(named)))
+        return Boilerplates.encoded_json(
+            with_entries({"count": len(named.names)}, "values", await self._encoded(named))
+        )
 
     async def cache_status(self) -> CacheStatus:
         """How many channels have a value, and whether the monitor keeps them true."""
@@ -138,7 +141,7 @@ class LiveEndpoint:
 
     async def _entries(self, names: list[str]) -> Response:
         named = self._names.find(await self._catalog.inventory(), names)
-        response = _json(await self._encoded(named))
+        response = Boilerplates.encoded_json(await self._encoded(named))
         if named.unknown:
             response.headers["X-Unknown-PVs"] = _header(named.unknown)
             response.headers["X-Unknown-PVs-Count"] = str(len(named.unknown))
@@ -146,10 +149,6 @@ class LiveEndpoint:
 
     async def _encoded(self, named: Named) -> bytes:
         return await entries_json(named.names, self._live.frame(named.slots), self._live.stale(named.slots))
-
-
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")
 
 
 def _header(names: list[str]) -> str:

@@ -86,9 +86,7 @@ class MailEndpoint:
         page = found[:page_size]
         more = len(found) > page_size
         headers = Boilerplates.next_link(request, write_token(TOKEN, page[-1].id)) if more else None
-        return Response(
-            _page.dump_json([_state(mail) for mail in page]), headers=headers, media_type="application/json"
-        )
+        return Boilerplates.encoded_json(_page.dump_json([_state(mail) for mail in page]), headers=headers)
 
     async def get(self, mail_id: PathId) -> MailState:
         """Where it is, and what the mail server said last."""

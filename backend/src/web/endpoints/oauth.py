@@ -22,6 +22,7 @@ from backend.src.services.accounts import (
     Visit,
 )
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.client_address import client_address
 from backend.src.web.endpoints.profile import person_of
 from backend.src.web.http_codes import HttpCodes
@@ -134,7 +135,7 @@ class OAuthEndpoint:
         form = await read_form(request)
         self._clients.identify(*client_of(request, form))
         await self._inspection.revoke(needed(form, "token"))
-        return Response(status_code=HttpCodes.OK)
+        return Boilerplates.empty(HttpCodes.OK)
 
     @in_rfc_form
     async def introspect(self, request: Request) -> Response:
@@ -147,7 +148,7 @@ class OAuthEndpoint:
         user_id = person_of(principal)
         if principal.session is not None:
             await self._sessions.revoke(principal.session, "logout", user_id=user_id)
-        return Response(status_code=HttpCodes.NO_CONTENT)
+        return Boilerplates.empty()
 
     async def metadata(self) -> Metadata:
         """RFC 8414. The `iss` of access tokens is another: they are for this server alone."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from backend.src.core.errors import Forbidden, Invalid, TooMany, Unauthenticated
 from backend.src.services.accounts import CodeRequest, Fault, OAuthAuthentication, OAuthClients, OAuthRefused
@@ -19,9 +19,9 @@ from backend.src.services.accounts.oauth_clients import REDIRECT_PATH
 from backend.src.services.accounts.principal import in_order
 from backend.src.services.providers import Provider
 from backend.src.web.access import Access
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.endpoints.oauth import visit_of
 from backend.src.web.form_guard import FIELD, check_guard, guard_of, keep_guard
-from backend.src.web.http_codes import HttpCodes
 from backend.src.web.oauth_answers import description_of
 from backend.src.web.oauth_form import Form, each_once, needed, read_form, scopes_of
 from backend.src.web.page_frame import HTML, Field, FormPage, Link, message_page
@@ -52,7 +52,7 @@ class Ask:
         """To the client, with the state that it sent."""
         state = {} if self.state is None else {"state": self.state}
         query = urlencode({**parameters, **state})
-        return RedirectResponse(f"{self.request.redirect_uri}?{query}", HttpCodes.SEE_OTHER)
+        return Boilerplates.redirect(f"{self.request.redirect_uri}?{query}")
 
 
 class AuthorizeEndpoint:

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from pydantic import StringConstraints
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from backend.src.core.errors import Conflict, FieldError, Forbidden, Invalid, Unauthenticated, Unavailable
 from backend.src.services.accounts import Principal, Scope
 from backend.src.services.providers import Answer, Identity, LoginStarted, Providers, SentBack, Wish
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.client_address import client_address
 from backend.src.web.endpoints.profile import ME, person_of
 from backend.src.web.http_codes import HttpCodes
@@ -111,7 +112,7 @@ class ProvidersEndpoint:
         """
         wish = Wish(return_to, code_challenge, state, _scopes(scope))
         started = await self._providers.begin(provider, wish)
-        answer = RedirectResponse(started.address, HttpCodes.SEE_OTHER)
+        answer = Boilerplates.redirect(started.address)
         self._remember(answer, started)
         return answer
 
@@ -138,7 +139,7 @@ class ProvidersEndpoint:
         )
         end = await self._providers.finish(provider, answer)
         if isinstance(end, SentBack):
-            response = RedirectResponse(end.address, HttpCodes.SEE_OTHER)
+            response = Boilerplates.redirect(end.address)
         response.delete_cookie(cookie, secure=self._providers.by_https, **BROWSER)
         return response if isinstance(end, SentBack) else TokenAnswer.of(end)
 

@@ -7,18 +7,17 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from backend.src.core.errors import Invalid
 from backend.src.services.accounts import Principal
 from backend.src.services.catalog import Catalog
 from backend.src.web.access import Access, CurrentPrincipal
-from backend.src.web.large_json import orjson_response
+from backend.src.web.boilerplates import CSV, Boilerplates
 from backend.src.web.pv_models import ImportAnswer, import_json
 from backend.src.web.routes import BodyLimit, Route
 
 TAGS = ("PVs",)
-CSV = "text/csv"
 MULTIPART = "multipart/form-data"
 AS_IT_IS = ("", CSV, "text/plain", "application/csv", "application/octet-stream", "application/vnd.ms-excel")
 FILE_NAME = "larder-pvs.csv"
@@ -55,14 +54,13 @@ class PvImportEndpoint:
     ) -> Response:
         """The file is the body, or `file` of a form. Rows that make no sense are rejected, the others taken."""
         content = await _file_of(request)
-        return orjson_response(
+        return Boilerplates.json(
             import_json(await self._catalog.import_csv(content, actor=principal.name, dry_run=dry_run))
         )
 
     async def give(self, format: Literal["csv"] = "csv") -> Response:
         """Importing it again changes nothing."""
-        disposition = {"Content-Disposition": f'attachment; filename="{FILE_NAME}"'}
-        return StreamingResponse(await self._catalog.export_csv(), headers=disposition, media_type=CSV)
+        return Boilerplates.csv(await self._catalog.export_csv(), FILE_NAME)
 
 
 async def _file_of(request: Request) -> bytes:

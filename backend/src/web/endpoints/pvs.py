@@ -17,11 +17,11 @@ from backend.src.services.catalog.pv_edits import at_position
 from backend.src.services.live import LiveNames, LiveTable
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.conditional import Validators
 from backend.src.web.endpoints.pv_import import TAGS
 from backend.src.web.entry_blocks import entries_json, with_entries
 from backend.src.web.inputs import BodyId, Limit, Offset, PageSize, PathId, Token
 from backend.src.web.inputs import Query as QueryText
-from backend.src.web.large_json import orjson_response
 from backend.src.web.paging import read_token, write_token
 from backend.src.web.pv_models import (
     MOST_PVS,
@@ -85,13 +85,18 @@ class PvsEndpoint:
         after: After = None,
     ) -> Response:
         """In name order, at most 1000; the Link header leads to the next ones."""
-        page = listing.page(await self._catalog.inventory(), text=pv_name, size=LONGEST_LIST, after=_key(after))
+        key, inventory = _key(after), await self._catalog.inventory()
+        state = self._state(request, inventory)
+        if (unchanged := state.unchanged(request)) is not None:
+            return unchanged
+        page = listing.page(inventory, text=pv_name, size=LONGEST_LIST, after=key)
         token = _token(page)
-        headers = Boilerplates.next_link(request, token) if token else None
-        return orjson_response(self._many(page.pvs), headers=headers)
+        following = Boilerplates.next_link(request, token) if token else {}
+        return Boilerplates.json(self._many(page.pvs), headers=state.headers() | following)
 
     async def page(
         self,
+        request: Request,
         pv_name: PvName = None,
         page_size: Annotated[PageSize, Query(alias="pageSize")] = 100,
         after: After = None,
@@ -107,12 +112,16 @@ class PvsEndpoint:
         """In name order; a page stays where it is when PVs before it come or go."""
         filters, key = read_tag_filters(tag_filters), _key(after)
         inventory = await self._catalog.inventory()
+        state = self._state(request, inventory)
+        if (unchanged := state.unchanged(request)) is not None:
+            return unchanged
         page = listing.page(inventory, text=pv_name, tag_filters=filters, size=page_size, after=key)
         content = {"results": self._many(page.pvs), "continuationToken": _token(page), "totalCount": page.total}
-        return orjson_response(content)
+        return Boilerplates.json(content, headers=state.headers())
 
     async def search(
         self,
+        request: Request,
         q: QueryText | None = None,
         devices: Annotated[list[Device], Query(description="PVs of one of these", max_length=1_000)] = [],  # noqa: B006
         more_devices: Annotated[list[Device], Query(alias="devices[]", max_length=1_000)] = [],  # noqa: B006
@@ -124,11 +133,14 @@ class PvsEndpoint:
     ) -> Response:
         """In name order; totalCount counts all that match. devices[] and tags[] are the same as those without."""
         inventory, devices, tags = await self._catalog.inventory(), [*devices, *more_devices], [*tags, *more_tags]
+        state = self._state(request, inventory)
+        if not include_live_values and (unchanged := state.unchanged(request)) is not None:
+            return unchanged
         page = listing.search(inventory, text=q, devices=devices, tag_ids=tags, limit=limit, offset=offset)
         results = await asyncio.to_thread(self._many, page.pvs)
         content = {"results": results, "totalCount": page.total, "limit": limit, "offset": offset}
         if not include_live_values:
-            return orjson_response(content)
+            return Boilerplates.json(content, headers=state.headers())
         return await self._with_live(content, inventory, page)
 
     async def devices(self) -> list[str]:
@@ -148,7 +160,7 @@ class PvsEndpoint:
         """All of them or none, answered in the order of the request."""
         drafts = await asyncio.to_thread(self._drafts, new)
         pvs = await self._catalog.create(drafts, principal.name)
-        return orjson_response(await asyncio.to_thread(self._many, pvs))
+        return Boilerplates.json(await asyncio.to_thread(self._many, pvs))
 
     async def update(self, id: PathId, changed: ChangedPv, principal: Principal = CurrentPrincipal) -> Response:
         """Fields left out stay; null clears; at least one address stays."""
@@ -169,8 +181,12 @@ class PvsEndpoint:
         except Invalid as error:
             raise at_position(error, position) from error
 
+    def _state(self, request: Request, inventory: Inventory) -> Validators:
+        """Every change of a PV or a tag raises the version."""
+        return Validators.weak(request, inventory.version, self._catalog.default_protocol)
+
     def _one(self, pv: Pv) -> Response:
-        return orjson_response(pv_json(pv, self._catalog.default_protocol))
+        return Boilerplates.json(pv_json(pv, self._catalog.default_protocol))
 
     def _many(self, pvs: tuple[Pv, ...] | list[Pv]) -> list[dict[str, object]]:
         return pvs_json(pvs, self._catalog.default_protocol)
@@ -179,7 +195,7 @@ class PvsEndpoint:
         names = [name for pv in page.pvs for name in inventory.short_addresses(inventory.row_of[pv.id])]
         named = self._names.find(inventory, names)
         entries = await entries_json(named.names, self._live.frame(named.slots), self._live.stale(named.slots))
-        return Response(with_entries(content, "liveValues", entries), media_type="application/json")
+        return Boilerplates.encoded_json(with_entries(content, "liveValues", entries))
 
 
 def _key(token: str | None) -> tuple[str, int] | None:

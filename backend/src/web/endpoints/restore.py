@@ -14,10 +14,10 @@ from backend.src.services.accounts import Principal
 from backend.src.services.jobs import Job, Jobs
 from backend.src.services.restore import Outcomes, OutcomesNotFound, Restores
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.column_json import answer_with
 from backend.src.web.endpoints.snapshots import BASE, Async
 from backend.src.web.inputs import OpaqueId
-from backend.src.web.large_json import orjson_response
 from backend.src.web.restore_json import (
     finished_json,
     outcome_rows_json,
@@ -84,9 +84,9 @@ class RestoreEndpoint:
         """
         job = await self._begin(id, body, principal.name)
         if in_background:
-            return orjson_response({"jobId": job.id, "message": f"restoring snapshot {id}"})
+            return Boilerplates.json({"jobId": job.id, "message": f"restoring snapshot {id}"})
         ended = await self._jobs.wait(job.id, timeout_s=LONGEST_WAIT_S)
-        return orjson_response(finished_json(ended, await self._outcomes_if_any(job.id)))
+        return Boilerplates.json(finished_json(ended, await self._outcomes_if_any(job.id)))
 
     async def _begin(self, snapshot_id: str, body: RestoreBody, actor: str) -> Job:
         if body.plan_id is not None:

@@ -16,7 +16,6 @@ from backend.src.web.access import Access
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.endpoints.snapshots import BASE, LIST, TAGS, After, read_after
 from backend.src.web.inputs import OpaqueId, PvText, Tolerance
-from backend.src.web.large_json import orjson_response
 from backend.src.web.paging import write_token
 from backend.src.web.routes import Route
 from backend.src.web.snapshot_json import comparison_json, history_json
@@ -54,7 +53,7 @@ class SnapshotComparisonEndpoint:
         """Field by field, in name order. The machine is read anew when nobody keeps its live values true."""
         compared = await self._comparisons.compare(first, second, tolerance)
         content = await asyncio.to_thread(comparison_json, compared, only_differences=only_differences)
-        return await asyncio.to_thread(orjson_response, content)
+        return await asyncio.to_thread(Boilerplates.json, content)
 
     async def history(
         self,
@@ -69,4 +68,4 @@ class SnapshotComparisonEndpoint:
         address = PvAddress.parse(pv_name, self._default)
         page = await history(self._snapshots, address, after=read_after(after), limit=page_size)
         headers = Boilerplates.next_link(request, write_token(LIST, *page.next_after)) if page.next_after else None
-        return orjson_response(await asyncio.to_thread(history_json, page), headers=headers)
+        return Boilerplates.json(await asyncio.to_thread(history_json, page), headers=headers)

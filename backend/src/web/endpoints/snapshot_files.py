@@ -6,19 +6,21 @@ import asyncio
 from typing import Annotated
 
 from fastapi import Query
+from starlette.requests import Request
 from starlette.responses import Response
 
 from backend.src.core.errors import Unavailable
 from backend.src.infra.epics.address import Protocol
 from backend.src.services.snapshots import Snapshots, UnknownFormat
-from backend.src.services.snapshots.archive import CONTENT_TYPE
 from backend.src.web.access import Access
+from backend.src.web.boilerplates import CSV, PARQUET, Boilerplates
+from backend.src.web.byte_ranges import part_of
+from backend.src.web.conditional import Validators
 from backend.src.web.endpoints.snapshots import BASE, TAGS
 from backend.src.web.inputs import OpaqueId
 from backend.src.web.routes import Route
 from backend.src.web.snapshot_csv import snapshot_csv
 
-CSV = "text/csv"
 FORMATS = ("csv",)
 Format = Annotated[str, Query(max_length=32, description=f"one of: {', '.join(FORMATS)}")]
 
@@ -36,16 +38,25 @@ class SnapshotFilesEndpoint:
         return (
             Route("GET", f"{BASE}/{{id}}/archive", self.archive, access=read, tags=TAGS, errors=away,
                   summary="The archive: a Parquet file",
-                  content={CONTENT_TYPE: {"type": "string", "format": "binary"}}),
+                  content={PARQUET: {"type": "string", "format": "binary"}}),
             Route("GET", f"{BASE}/{{id}}/export", self.export, access=read, tags=TAGS, errors=away,
                   summary="The values in another format", content={CSV: {"type": "string"}}),
         )  # fmt: skip
 
-    async def archive(self, id: OpaqueId) -> Response:
-        """Verified against its checksum; pandas, DuckDB and Spark read it."""
-        snapshot, content = await self._snapshots.archive(id)
-        headers = _attachment(f"{snapshot.id}.parquet") | {"ETag": f'"{snapshot.sha256}"'}
-        return Response(content, headers=headers, media_type=CONTENT_TYPE)
+    async def archive(self, request: Request, id: OpaqueId) -> Response:
+        """Verified against its checksum; pandas, DuckDB and Spark read it.
+
+        It never changes: its ETag is its SHA-256. A part may be asked for with `Range`.
+        """
+        snapshot = await self._snapshots.get(id)
+        state = Validators.strong(snapshot.sha256, snapshot.created_at)
+        if (unchanged := state.unchanged(request)) is not None:
+            return unchanged
+        content = await self._snapshots.archive(snapshot)
+        part = part_of(content, request.headers, state)
+        return Boilerplates.download(
+            part.content, f"{id}.parquet", PARQUET, status=part.status, headers=state.headers() | part.headers
+        )
 
     async def export(self, id: OpaqueId, format: Format = "csv") -> Response:
         """csv: a line for each channel, arrays as JSON lists."""
@@ -53,8 +64,4 @@ class SnapshotFilesEndpoint:
             raise UnknownFormat(format, FORMATS)
         contents = await self._snapshots.contents(id)
         text = await asyncio.to_thread(snapshot_csv, contents.capture, self._default)
-        return Response(text.encode(), headers=_attachment(f"{id}.csv"), media_type=CSV)
-
-
-def _attachment(name: str) -> dict[str, str]:
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Boilerplates.csv(text.encode(), f"{id}.csv")

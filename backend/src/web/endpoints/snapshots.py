@@ -30,9 +30,10 @@ from backend.src.services.snapshots.capture import Capture
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.column_json import stream_with
+from backend.src.web.conditional import Validators
 from backend.src.web.inputs import BodyId, Label, Moment, Name, Offset, OpaqueId, PageSize, PvText, Token
 from backend.src.web.inputs import Query as QueryText
-from backend.src.web.large_json import orjson_response
+from backend.src.web.large_json import dumps
 from backend.src.web.paging import read_token, write_token
 from backend.src.web.pv_values_json import pv_values_json
 from backend.src.web.routes import Route
@@ -105,8 +106,10 @@ class SnapshotsEndpoint:
         """No values are read, however large the snapshots are. The Link header leads to the next page."""
         narrowed = SnapshotFilter(title, (*tags, *plain_tags), label, golden, created_by, since, until, contains_pv)
         page = await self._snapshots.page(narrowed, after=read_after(after), limit=page_size)
-        headers = Boilerplates.next_link(request, write_token(LIST, *page.next_after)) if page.next_after else None
-        return orjson_response([summary_json(snapshot) for snapshot in page.snapshots], headers=headers)
+        following = Boilerplates.next_link(request, write_token(LIST, *page.next_after)) if page.next_after else {}
+        content = dumps([summary_json(snapshot) for snapshot in page.snapshots])
+        state = Validators.weak(request, content)
+        return state.unchanged(request) or Boilerplates.encoded_json(content, headers=state.headers() | following)
 
     async def create(
         self,
@@ -116,17 +119,23 @@ class SnapshotsEndpoint:
         principal: Principal = CurrentPrincipal,
     ) -> Response:
         """An empty selection is refused; without any of pvIds, tagFilters and pvPattern all PVs are saved."""
-        request = SnapshotRequest(body.draft(), body.selection(), use_cache)
+        cameras = body.pictured(self._snapshots.camera_names)
+        request = SnapshotRequest(body.draft(), body.selection(), use_cache, cameras)
         if in_background:
             job = await self._creation.begin(request, principal.name)
-            return orjson_response({"jobId": job.id, "message": f"saving {body.title!r}"})
+            return Boilerplates.json({"jobId": job.id, "message": f"saving {body.title!r}"})
         return _summary(await self._snapshots.create(request, principal.name))
 
-    async def get(self, id: OpaqueId, limit: Most | None = None, offset: Offset = 0) -> Response:
-        """The values in name order, all of them unless limited."""
-        contents = await self._snapshots.contents(id)
-        part = await asyncio.to_thread(_part, contents.capture, offset, limit)
-        return stream_with(summary_json(contents.snapshot), "pvValues", self._encoded(part))
+    async def get(self, request: Request, id: OpaqueId, limit: Most | None = None, offset: Offset = 0) -> Response:
+        """The values in name order, all of them unless limited. Its ETag changes with what is said of it."""
+        snapshot = await self._snapshots.get(id)
+        summary = summary_json(snapshot)
+        state = Validators.weak(request, dumps(summary), self._default)
+        if (unchanged := state.unchanged(request)) is not None:
+            return unchanged
+        capture = await self._snapshots.values(snapshot)
+        part = await asyncio.to_thread(_part, capture, offset, limit)
+        return stream_with(summary, "pvValues", self._encoded(part), state.headers())
 
     async def _encoded(self, capture: Capture) -> AsyncIterator[bytes]:
         """Block by block: all at once, 40,000 PVs would take some hundred megabytes on the way."""
@@ -153,7 +162,7 @@ def read_after(token: str | None) -> tuple[datetime, str] | None:
 
 
 def _summary(snapshot: Snapshot) -> Response:
-    return orjson_response(summary_json(snapshot))
+    return Boilerplates.json(summary_json(snapshot))
 
 
 def _part(capture: Capture, offset: int, limit: int | None) -> Capture:

@@ -1,0 +1,3 @@
+"""Which Larder this is."""
+
+VERSION = "0.1.0"
