@@ -1,4 +1,7 @@
-"""How the process logs: one line an event, for people or as JSON, without what looks like a secret."""
+"""How the process logs: one line an event, for people or as JSON, without what looks like a secret.
+
+A line says on whose behalf it was written: the request, the job, the cron (core/log_context.py).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from backend.src.core.log_context import on_behalf
 from backend.src.core.redaction import redact
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -34,6 +38,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": redact(record.getMessage()),
+            **on_behalf(),
         }
         if record.exc_info:
             entry["exception"] = redact(self.formatException(record.exc_info))
@@ -56,3 +61,9 @@ class _ShortNames(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record.name = record.name.removeprefix("backend.src.")
         return redact(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line before a traceback, and for whom it was."""
+        behalf = " ".join(f"{kind}={value}" for kind, value in on_behalf().items())
+        line = super().formatMessage(record)
+        return f"{line} [{behalf}]" if behalf else line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context, copy_context
 
 from backend.src.core.errors import Conflict, Unavailable
 
@@ -23,16 +24,17 @@ class Supervisor:
 
     def start_loop(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Runs `run` for ever: a crash is logged and followed by another start."""
-        self._own(name, lambda: self._keep_running(name, run))
+        # a context of its own: a loop has nothing to do with the request that happened to begin it
+        self._own(name, lambda: self._keep_running(name, run), Context())
 
     def start_task(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs `work` once; a crash is logged. The name is free again when it ends."""
-        self._own(name, lambda: self._run_once(name, work))
+        self._own(name, lambda: self._run_once(name, work), copy_context())
 
-    def _own(self, name: str, begin: Callable[[], Coroutine[None, None, None]]) -> None:
+    def _own(self, name: str, begin: Callable[[], Coroutine[None, None, None]], context: Context) -> None:
         if name in self._tasks:
             raise Conflict(f"a background task named {name!r} is running")
-        task = asyncio.create_task(begin(), name=name)
+        task = asyncio.create_task(begin(), name=name, context=context)
         self._tasks[name] = task
         task.add_done_callback(lambda _: self._tasks.pop(name, None))
 

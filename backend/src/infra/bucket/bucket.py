@@ -13,6 +13,7 @@ from typing import TypeVar
 from backend.src.config.settings import BucketSettings
 from backend.src.core.errors import Invalid, StartFailed, Unavailable
 from backend.src.core.final_singleton import FinalSingleton
+from backend.src.core.log_context import carried
 from backend.src.infra.bucket.folder_store import FolderStore
 from backend.src.infra.bucket.store import ObjectInfo, Store, check_key
 
@@ -90,7 +91,7 @@ class Bucket(metaclass=FinalSingleton):
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._threads is None:
             raise Unavailable("the bucket is not started")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, carried(work))
 
 
 def _check_prefix(prefix: str) -> str:

@@ -14,6 +14,7 @@ from backend.src.config.settings import SqlSettings
 from backend.src.core.clock import Clock, SystemClock
 from backend.src.core.errors import StartFailed, Unavailable
 from backend.src.core.final_singleton import FinalSingleton
+from backend.src.core.log_context import carried
 from backend.src.infra.sql.codec import decode, encode
 from backend.src.infra.sql.engine import make_engine
 from backend.src.infra.sql.figures import SqlFigures
@@ -142,4 +143,4 @@ class SQL(metaclass=FinalSingleton):
         if threads is None or transactions is None:
             raise Unavailable("the database is not open", remedy="start SQL before using it")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, lambda: transactions.run(work, writing=writing))
+        return await loop.run_in_executor(threads, carried(lambda: transactions.run(work, writing=writing)))

@@ -48,17 +48,29 @@ class Transactions:
             raise AssertionError from error  # not reached
 
     def _once(self, work: Callable[[Connection], T], *, writing: bool) -> T:
+        began = time.perf_counter()
         with self.engine.connect() as connection:
             if writing:
                 connection.execution_options(**{WRITING: True})
             with connection.begin():
-                return work(connection)
+                result = work(connection)
+        if log.isEnabledFor(logging.DEBUG):
+            taken_ms = (time.perf_counter() - began) * 1000
+            log.debug("%s %s in %.1f ms", "wrote" if writing else "read", _name(work), taken_ms)
+        return result
 
     def _raise_ours(self, error: exc.SQLAlchemyError) -> None:
         ours = translate(error, self._settings)
         if ours is None:
             raise error
         raise ours from error
+
+
+def _name(work: Callable[..., object]) -> str:
+    """Where a transaction's function was written: most have no name of their own."""
+    code = getattr(work, "__code__", None)
+    module = getattr(work, "__module__", "").removeprefix("backend.src.")
+    return f"{module}:{code.co_firstlineno}" if code else module
 
 
 def _may_repeat(error: exc.SQLAlchemyError, *, writing: bool) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import LarderError, Unavailable
+from backend.src.core.log_context import CRON, acting_for
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts.principal import Principal, PrincipalKind
@@ -53,7 +54,8 @@ class Runs:
 
         async def run_and_tell() -> None:
             try:
-                await self._run(task)
+                with acting_for(CRON, task.name):
+                    await self._run(task)
             finally:
                 self._tasks.pop(task.name, None)
                 ended()
@@ -85,6 +87,7 @@ class Runs:
     async def _run(self, task: Task) -> None:
         began = self._clock.monotonic()
         status, result = CronStatus.INTERRUPTED, STOPPED
+        log.debug("cron %s begins", task.name)
         try:
             status, result = CronStatus.OK, await task.run()
         except Exception as error:  # noqa: BLE001 - the background border

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import LarderError, Unavailable
+from backend.src.core.log_context import JOB, acting_for
 from backend.src.infra.sql import SQL
 from backend.src.services.jobs.context import Handler, JobContext
 from backend.src.services.jobs.job import Job, JobAborted, JobStatus
@@ -45,12 +46,14 @@ class JobRun:
     async def run(self) -> None:
         """Returns when the end is recorded; raises CancelledError after having recorded that, too."""
         self._task = asyncio.current_task()
-        try:
-            end = await self._handle()
-        except asyncio.CancelledError:
-            await self._record(_End(JobStatus.FAILED, error=STOPPED))
-            raise
-        await self._record(end)
+        with acting_for(JOB, self.job.id):
+            log.info("job %s (%s) of %s begins", self.job.id, self.job.type, self.job.actor)
+            try:
+                end = await self._handle()
+            except asyncio.CancelledError:
+                await self._record(_End(JobStatus.FAILED, error=STOPPED))
+                raise
+            await self._record(end)
 
     def cancel(self) -> None:
         """Ends a handler that does not heed its abort event."""
@@ -75,6 +78,7 @@ class JobRun:
         for attempt in range(RECORD_ATTEMPTS):
             try:
                 await self._write(end)
+                log.info("job %s ended: %s%s", self.job.id, end.status.value, f": {end.error}" if end.error else "")
                 return
             except Unavailable as away:
                 log.warning("the end of job %s cannot be recorded yet: %s", self.job.id, away)
