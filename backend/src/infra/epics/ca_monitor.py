@@ -12,6 +12,7 @@ subscription (DBE_PROPERTY) for each channel would double their number for what 
 from __future__ import annotations
 
 import ctypes
+import logging
 import threading
 import time
 from collections import deque
@@ -29,7 +30,10 @@ from backend.src.infra.epics.frame import Flag, Rows, empty_meta, empty_rows
 from backend.src.infra.epics.live_rows import LiveRows
 from backend.src.infra.epics.outcomes import Changes, Slots
 
+log = logging.getLogger(__name__)
+
 METADATA_REFRESH_S = 60.0
+SHOWN = 5  # names in a line of the log
 _EVENTS = libca.DBE_VALUE | libca.DBE_ALARM
 
 
@@ -40,8 +44,15 @@ class _Kind:
         self.native = native
         self.scalar = scalar
         self.pending: dict[int, Any] = {}
+        self.received = [0]  # libca delivers one event after another, so counting needs no lock
+        self.taken = 0
         make = _scalar_callback if scalar else _array_callback
-        self.handler = libca.EventHandler(make(native, self.pending, refused))
+        self.handler = libca.EventHandler(make(native, self.pending, self.received, refused))
+
+    @property
+    def coalesced(self) -> int:
+        """Events whose value a later one replaced before anybody took it; a few more while one arrives."""
+        return self.received[0] - self.taken - len(self.pending)
 
     def take(self) -> tuple[list[int], list[Any]]:
         """Slots and what is pending for them, taken out."""
@@ -49,12 +60,13 @@ class _Kind:
         values = list(map(self.pending.pop, slots, repeat(None)))
         if None in values:  # taken out by the CA thread in between
             kept = [(slot, value) for slot, value in zip(slots, values, strict=True) if value is not None]
-            return [slot for slot, _ in kept], [value for _, value in kept]
+            slots, values = [slot for slot, _ in kept], [value for _, value in kept]
+        self.taken += len(slots)
         return slots, values
 
 
 def _scalar_callback(
-    native: int, pending: dict[int, Any], refused: Callable[[int], None]
+    native: int, pending: dict[int, Any], received: list[int], refused: Callable[[int], None]
 ) -> Callable[[libca.EventArguments], None]:
     bytes_at, size = libca.bytes_at, dbr.time_size(native, 1)
 
@@ -62,6 +74,7 @@ def _scalar_callback(
         address = arguments.dbr
         if address:
             pending[arguments.usr] = bytes_at(address, size)
+            received[0] += 1
         elif arguments.status == libca.ECA_NORDACCESS:
             refused(arguments.usr)
 
@@ -69,7 +82,7 @@ def _scalar_callback(
 
 
 def _array_callback(
-    native: int, pending: dict[int, Any], refused: Callable[[int], None]
+    native: int, pending: dict[int, Any], received: list[int], refused: Callable[[int], None]
 ) -> Callable[[libca.EventArguments], None]:
     bytes_at, time_size = libca.bytes_at, dbr.time_size
 
@@ -78,6 +91,7 @@ def _array_callback(
         if address:
             count = arguments.count
             pending[arguments.usr] = (count, bytes_at(address, time_size(native, count)))
+            received[0] += 1
         elif arguments.status == libca.ECA_NORDACCESS:
             refused(arguments.usr)
 
@@ -103,11 +117,18 @@ class CtypesIngest:
         self._next_refresh = 0.0
         self._live = LiveRows()
         self._drain_lock = threading.Lock()
+        self._coalesced = 0
 
     def __len__(self) -> int:
         return len(self._monitored)
 
     # asked from any thread
+
+    @property
+    def coalesced(self) -> int:
+        """Updates that a later one replaced before a drain; never fewer than it said before."""
+        self._coalesced = max(self._coalesced, sum(kind.coalesced for kind in (*self._scalars, *self._arrays)))
+        return self._coalesced
 
     def monitor(self, add: Sequence[tuple[int, str]], remove: Sequence[int]) -> None:
         """Removals first, then additions; a slot that is already watched under the name is left alone."""
@@ -234,6 +255,7 @@ class CtypesIngest:
     def channels_connected(self, channels: Sequence[Channel]) -> None:
         """Subscribes those that are monitored, and reads their metadata."""
         mine = [channel for channel in channels if channel.slot >= 0 and channel.connected]
+        log.debug("%d channels connected: %s", len(mine), _some(mine))
         for channel in mine:
             self._states[channel.slot] = _state(channel)
             self._subscribe(channel)
@@ -260,6 +282,7 @@ class CtypesIngest:
 
     def channels_disconnected(self, channels: Sequence[Channel]) -> None:
         """Their last value stays, without CONNECTED."""
+        log.debug("%d channels lost: %s", len(channels), _some(channels))
         for channel in channels:
             if channel.slot >= 0:
                 self._states[channel.slot] = 0
@@ -288,6 +311,11 @@ class CtypesIngest:
                 self._states[channel.slot] = state
                 self._changed_states[channel.slot] = True
         self._access.begin(MetadataRead(channels, self._note_controls))
+
+
+def _some(channels: Sequence[Channel]) -> str:
+    names = ", ".join(channel.name for channel in channels[:SHOWN])
+    return names if len(channels) <= SHOWN else f"{names}, ..."
 
 
 def _state(channel: Channel) -> np.uint8:

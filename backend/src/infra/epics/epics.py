@@ -78,6 +78,11 @@ class Epics(metaclass=FinalSingleton):
             "monitored": len(self._ingest) + len(self._pva),
         }
 
+    @property
+    def coalesced(self) -> int:
+        """Updates since the start that a later one replaced before a drain, as far as they reached this process."""
+        return self._ingest.coalesced + self._pva.coalesced
+
     async def read(self, addresses: Sequence[PvAddress], *, timeout_s: float) -> Frame:
         """Reads all afresh, metadata included, aligned with the addresses. An absent PV is a row of type NONE."""
         places = _places(address.protocol for address in addresses)

@@ -22,6 +22,10 @@ class Ingest(Protocol):
     def __len__(self) -> int:
         """How many slots are watched."""
 
+    @property
+    def coalesced(self) -> int:
+        """Updates that a later one replaced before a drain."""
+
     def monitor(self, add: Sequence[tuple[int, str]], remove: Sequence[int]) -> None:
         """Starts to watch (slot, channel name) pairs and stops watching slots. Removals come first."""
 

@@ -70,6 +70,7 @@ class PvAccess:
         self._forgotten: list[int] = []
         self._live = LiveRows()
         self._drain_lock = threading.Lock()
+        self.coalesced = 0  # events that a later one replaced before a drain
 
     def __len__(self) -> int:
         return len(self._monitors)
@@ -256,14 +257,15 @@ class PvAccess:
         if monitor.subscription is None:  # being made this moment
             self._dirty.setdefault(monitor.slot, monitor)
             return
-        latest = None
+        latest, values = None, 0
         while (event := monitor.subscription.pop()) is not None:
             if isinstance(event, (Disconnected, Finished)):
                 self._note_connection(monitor, connected=False)
             elif not isinstance(event, Exception):
-                latest = event
+                latest, values = event, values + 1
                 monitor.known = monitor.known and not _meta_changed(event)
                 self._note_connection(monitor, connected=True)
+        self.coalesced += max(0, values - 1)
         if latest is not None and self._monitors.get(monitor.slot) is monitor:
             self._put(monitor, latest)
         if not monitor.connected:
