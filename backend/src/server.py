@@ -16,6 +16,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.cache import Redis
 from backend.src.services.accounts import Accounts
 from backend.src.services.audit import Audit
+from backend.src.services.cameras import Clips
 from backend.src.services.monitoring import Publisher, Replica
 from backend.src.services.providers import Providers
 from backend.src.services.restore import Restores
@@ -40,6 +41,7 @@ class Server:
         if settings.server.role in WORKING:
             get(SnapshotCreation).register()
             get(Restores).register()
+            get(Clips).register()
         EndpointManager(endpoint_builders(settings, self.control)).collect(self.paths)
         frame: dict[str, Any] = {"audit": get(Audit), "counter": get(Redis).rate_counter()}
         self.app = build_app(settings, self.paths, get(Accounts), self._lifespan, **frame)

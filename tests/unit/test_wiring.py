@@ -103,6 +103,8 @@ PUT /v1/tags/{}/tags/{}|DELETE /v1/tags/{}/tags/{}|POST /v1/tags/bulk
 GET /v1/snapshots|POST /v1/snapshots|GET /v1/snapshots/{}|PUT /v1/snapshots/{}|DELETE /v1/snapshots/{}
 GET /v1/snapshots/{}/archive|GET /v1/snapshots/{}/export|GET /v1/snapshots/{}/compare/{}
 POST /v1/snapshots/{}/restore/plan|POST /v1/snapshots/{}/restore|GET /v1/snapshots/{}/history
+GET /v1/cameras|GET /v1/cameras/{}/still|GET /v1/cameras/{}/live|POST /v1/cameras/{}/clip|GET /v1/cameras/{}/clips/{}
+GET /v1/snapshots/{}/cameras|GET /v1/snapshots/{}/cameras/{}/still|GET /v1/snapshots/{}/cameras/{}/preview
 GET /v1/jobs/{}|GET /v1/jobs|POST /v1/jobs/{}/abort|GET /v1/jobs/{}/outcomes
 GET /v1/api-keys|POST /v1/api-keys|DELETE /v1/api-keys/{}|GET /v1/api-keys/count|GET /v1/api-keys/{}|PUT /v1/api-keys/{}
 POST /v1/api-keys/{}/rotate|GET /v1/admin/audit|GET /v1/admin/audit/export|PUT /v1/admin/stop

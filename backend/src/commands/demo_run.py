@@ -24,6 +24,7 @@ from backend.src.commands.temporary_server import stop, wait_until_ready
 from backend.src.config.settings import Secret, Settings
 from backend.src.core.data_folder import DataFolder
 from backend.src.core.errors import Conflict, LarderError, NotFound, StartFailed, Unauthenticated
+from backend.src.demonstration.layout import image_name
 
 MACHINE_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 30.0
@@ -90,6 +91,7 @@ Larder watches a demonstration machine of {self._pvs} PVs.
   API key   {self._token}
   person    {ADMINISTRATOR}, password {self._password}: {self._url}/account/login
   try       curl -H 'X-API-Key: {self._token}' {self._url}/v1/health/summary
+  camera    curl -H 'X-API-Key: {self._token}' {self._url}/v1/cameras/{image_name("")}/still -o beam.png
   tour      make tour, after this has stopped: snapshot, disturb, compare, restore, verify
   data      {self._folder} (kept for the next start), log in {self._log}
 

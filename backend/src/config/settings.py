@@ -214,7 +214,8 @@ class CronSettings:
     audit: str = option("cron 20 2 * * *, jitter 5m", "remove entries of the audit trail older than [retention]")
     retention: str = option("cron 30 2 * * *, jitter 5m", "remove snapshots whose label's time is over")
     archives: str = option(
-        "every 1h, jitter 5m", "remove archives that no snapshot names, and plans that nobody can execute any more"
+        "every 1h, jitter 5m",
+        "remove archives that no snapshot names, plans that nobody can execute any more, and old clips",
     )
     watchdog: str = option("every 60s", "compare the live table with a forced read")
     snapshot: str = option("off", "take a snapshot of everything")

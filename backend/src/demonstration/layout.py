@@ -194,6 +194,11 @@ def camera_name(prefix: str) -> str:
     return f"{prefix}CAMR:IN20:186"
 
 
+def image_name(prefix: str) -> str:
+    """The camera's picture, an NTNDArray."""
+    return f"{camera_name(prefix)}:IMAGE"
+
+
 def _pva_only(make: _Maker) -> Iterator[Point]:
     camera = camera_name(make.prefix)
     described: Sequence[tuple[str, str]] = (

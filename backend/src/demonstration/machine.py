@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backend.src.demonstration.catalogue import write_catalogue
-from backend.src.demonstration.layout import camera_name, points
+from backend.src.demonstration.layout import camera_name, image_name, points
 from backend.src.demonstration.points import Place, Point
 from backend.src.demonstration.ports import free_port
 from backend.src.demonstration.pva_only import Camera
@@ -83,10 +83,13 @@ def run(total: int, prefix: str, main_ports: IocPorts, parent: int, announce: Ca
     server = camera.serve(camera_ports.pva, camera_ports.pva_broadcast)
     try:
         environment = client_environment([main_ports, rack_ports], pva_only=[camera_ports])
+        # not an EPICS_* variable, but as necessary: an image is no process variable of the catalogue
+        environment["CAMERA_PVS"] = image_name(prefix)
         announce(json.dumps({"pvs": total, "environment": environment}))
         wait_for_stop(_each(rack.switch, camera.take_frame), parent=parent)
     finally:
         rack.off()
+        camera.stop()
         server.stop()
 
 

@@ -11,6 +11,7 @@ from p4p.nt import NTEnum, NTScalar
 from p4p.server import Server, ServerOperation, StaticProvider
 from p4p.server.thread import SharedPV
 
+from backend.src.demonstration.beam_camera import BeamCamera
 from backend.src.demonstration.soft_ioc import HOST
 
 TRIGGER_MODES = ("Free run", "Beam", "Software")
@@ -19,10 +20,11 @@ FIRST_FRAME = 2**53 + 1  # so that it shows when a client takes it for a double
 
 
 class Camera:
-    """Six PVs under `name`; those that may be set keep what they are given."""
+    """Seven PVs under `name`; those that may be set keep what they are given."""
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._beam = BeamCamera()
         self._frame = FIRST_FRAME
         self._frames = SharedPV(nt=NTScalar("l", display=True), initial=self._frame, timestamp=time.time())
         self._profile = SharedPV(nt=NTScalar("ad", display=True), initial=_profile(0), timestamp=time.time())
@@ -33,6 +35,7 @@ class Camera:
             "LABELS": _settable(NTScalar("as"), ["YAG screen", "Größe 5 µm", ""]),
             "FRAMES": self._frames,
             "PROFILE": self._profile,
+            "IMAGE": self._beam.pv,
         }
 
     def serve(self, port: int, broadcast_port: int) -> Server:
@@ -50,7 +53,12 @@ class Camera:
             "EPICS_PVA_ADDR_LIST": HOST,
             "EPICS_PVA_AUTO_ADDR_LIST": "NO",
         }
+        self._beam.start()
         return Server(providers=[provider], conf=conf, useenv=False)
+
+    def stop(self) -> None:
+        """Ends the exposures."""
+        self._beam.stop()
 
     def take_frame(self) -> None:
         """One more frame."""

@@ -82,10 +82,12 @@ class Gate:
         if access is Access.OPEN:
             scope[LIMITS_KEY] = self._limits
             return
-        principal = await self._by_headers(Headers(scope=scope), client_address(scope))
+        headers = Headers(scope=scope)
+        principal = await self._by_headers(headers, client_address(scope))
         if principal is None:
             raise Unauthenticated("this needs an API key or a token", remedy="send X-API-Key or Authorization: Bearer")
         await self._admit(scope, principal, access)
+        scope[RECHECK_KEY] = self._recheck(scope, principal, _key_of(headers), access)
 
     async def admit_socket(self, socket: WebSocket, access: Access) -> None:
         """Accepts the socket and authenticates it; refusal closes it with 1008 and raises SocketRefused."""
@@ -98,7 +100,7 @@ class Gate:
             if principal is None:
                 principal, key = await self._by_message(socket)
             await self._admit(socket.scope, principal, access)
-            socket.scope[RECHECK_KEY] = self._recheck(socket, principal, key, access)
+            socket.scope[RECHECK_KEY] = self._recheck(socket.scope, principal, key, access)
         except LarderError as refusal:
             await _refuse(socket, refusal.message)
             raise SocketRefused(refusal.message) from refusal
@@ -109,8 +111,8 @@ class Gate:
         _check(principal, access)
         scope[SCOPE_KEY] = principal
 
-    def _recheck(self, socket: WebSocket, principal: Principal, key: str | None, access: Access) -> Recheck:
-        address = client_address(socket.scope)
+    def _recheck(self, scope: AsgiScope, principal: Principal, key: str | None, access: Access) -> Recheck:
+        address = client_address(scope)
 
         async def recheck() -> None:
             if key is None:
@@ -146,9 +148,9 @@ class Gate:
         return await self._authenticator.authenticate_bearer(credential, address), None
 
 
-async def recheck(socket: WebSocket) -> None:
-    """Whether who opened the socket may still hold it; a long conversation asks again. Raises LarderError if not."""
-    check: Recheck | None = socket.scope.get(RECHECK_KEY)
+async def recheck(connection: HTTPConnection) -> None:
+    """Whether who opened it may still hold it; what takes long asks again. Raises LarderError if not."""
+    check: Recheck | None = connection.scope.get(RECHECK_KEY)
     if check is not None:  # None: the route is open
         await check()
 

@@ -11,6 +11,7 @@ from backend.src.services.live import Heartbeat
 from backend.src.services.monitoring import Audit, CircuitReport, CircuitState, MonitorStatus, State, Watchdog
 
 NS = 1e9
+CAUSES = ("error", "remedy", "detail")
 
 CircuitName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00\s]+$")]
 
@@ -25,13 +26,14 @@ class HeartbeatAnswer(BaseModel):
 
 
 class DependencyAnswer(BaseModel):
-    """One thing that the server depends on."""
+    """One thing that the server depends on; detail: what it is, such as a program and its version."""
 
     state: str
     needed: bool
     latency_ms: float
     error: str | None
     remedy: str | None
+    detail: str | None = None
 
 
 class ReadyAnswer(BaseModel):
@@ -160,8 +162,8 @@ def ready_answer(readiness: Readiness, *, causes: bool) -> ReadyAnswer:
 def _dependency(one: Dependency, *, causes: bool) -> DependencyAnswer:
     state = "up" if one.up else "down"
     latency_ms = round(one.latency_ms, 3)
-    error, remedy = (one.error, one.remedy) if causes else (None, None)
-    return DependencyAnswer(state=state, needed=one.needed, latency_ms=latency_ms, error=error, remedy=remedy)
+    told = {"error": one.error, "remedy": one.remedy, "detail": one.detail} if causes else dict.fromkeys(CAUSES)
+    return DependencyAnswer(state=state, needed=one.needed, latency_ms=latency_ms, **told)
 
 
 def summary_answer(summary: Summary, watchdog: Watchdog | None, epics: dict[str, Any]) -> SummaryAnswer:

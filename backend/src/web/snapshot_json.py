@@ -21,6 +21,7 @@ ROLES = tuple(role.label for role in Role)
 def summary_json(snapshot: Snapshot) -> dict[str, Json]:
     """A SnapshotSummary."""
     counts = snapshot.counts
+    errors = snapshot.cameras.errors if snapshot.cameras else {}
     return {
         "id": snapshot.id,
         "title": snapshot.title,
@@ -39,6 +40,7 @@ def summary_json(snapshot: Snapshot) -> dict[str, Json]:
         },
         "sizeBytes": snapshot.size_bytes,
         "sha256": snapshot.sha256,
+        "cameras": [{"pv": pv, "error": error} for pv, error in errors.items()],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 
 from backend.src.services.catalog import Selection
 from backend.src.services.snapshots import SnapshotChanges, SnapshotDraft
+from backend.src.web.camera_models import Cameras
 from backend.src.web.inputs import BodyId, Labels, Name, Text
 from backend.src.web.models import RequestModel, ResponseModel
 
@@ -58,6 +60,13 @@ class NewSnapshot(PvSelection):
     title: Name
     description: Text | None = None
     labels: Labels = Field(default_factory=list)
+    cameras: Cameras = Field(default=False, description="their PVs, or true for all: a picture of each is kept")
+
+    def pictured(self, known: Sequence[str]) -> tuple[str, ...]:
+        """The cameras asked for, each once. known: all there are."""
+        if isinstance(self.cameras, bool):
+            return tuple(known) if self.cameras else ()
+        return tuple(dict.fromkeys(name.removeprefix("pva://") for name in self.cameras))
 
     def draft(self) -> SnapshotDraft:
         """What is said of it."""
@@ -104,6 +113,13 @@ class SnapshotCounts(ResponseModel):
     alarm: int
 
 
+class SnapshotPicture(ResponseModel):
+    """A camera of a snapshot; error: why there is no picture."""
+
+    pv: str
+    error: str | None
+
+
 class SnapshotSummary(ResponseModel):
     """A snapshot without its values. source: live, or read for a forced read."""
 
@@ -119,6 +135,7 @@ class SnapshotSummary(ResponseModel):
     counts: SnapshotCounts
     size_bytes: int
     sha256: str
+    cameras: list[SnapshotPicture]
 
 
 class SnapshotTag(ResponseModel):

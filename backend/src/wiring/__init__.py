@@ -2,6 +2,7 @@
 
 from backend.src.config.settings import Settings
 from backend.src.core.clock import SystemClock
+from backend.src.wiring.cameras import register_cameras
 from backend.src.wiring.endpoints import endpoint_builders
 from backend.src.wiring.infrastructure import register_infrastructure
 from backend.src.wiring.machine import register_machine
@@ -19,5 +20,6 @@ def register(settings: Settings) -> None:
     register_infrastructure(settings, clock)
     register_people(settings, clock)
     register_machine(settings, clock)
+    register_cameras(settings, clock)
     register_work(settings, clock)
     register_upkeep(settings, clock)

@@ -55,6 +55,7 @@ from backend.src.web.endpoints.snapshots import SnapshotsEndpoint
 from backend.src.web.endpoints.tags import TagsEndpoint
 from backend.src.web.endpoints.users import UsersEndpoint
 from backend.src.web.metrics import LarderMetrics
+from backend.src.wiring.cameras import camera_endpoints
 from backend.src.wiring.roles import MONITORING
 
 get = RuntimeManager.get
@@ -92,6 +93,7 @@ def endpoint_builders(settings: Settings, control: RuntimeControl) -> tuple[Call
         lambda: SnapshotComparisonEndpoint(get(Snapshots), get(Comparisons), protocol),
         lambda: RestoreEndpoint(get(Restores), get(Jobs), protocol),
         lambda: JobsEndpoint(get(Jobs)),
+        *camera_endpoints(control),
         lambda: CronsEndpoint(get(Crons)),
         lambda: RetentionEndpoint(get(Retention)),
         lambda: MailEndpoint(get(Outbox)),

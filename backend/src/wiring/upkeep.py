@@ -9,6 +9,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import SigningKeys
 from backend.src.services.audit import Audit
+from backend.src.services.cameras import Clips
 from backend.src.services.crons import BackgroundTasks, Crons
 from backend.src.services.jobs import Jobs
 from backend.src.services.live import LiveTable
@@ -54,6 +55,7 @@ def _upkeep(settings: Settings) -> Upkeep:
         retention=get(Retention),
         snapshots=get(Snapshots),
         restores=get(Restores),
+        clips=get(Clips),
         scheduled=get(ScheduledSnapshots),
         watchdog=get(Watchdog),
         works=settings.server.role in WORKING,

@@ -13,8 +13,10 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.bucket import Bucket
 from backend.src.infra.cache import Redis
 from backend.src.infra.epics import Epics, Protocol
+from backend.src.infra.fffamily import FFFamily
 from backend.src.infra.mail import MailManagement
 from backend.src.infra.sql import SQL
+from backend.src.services.cameras import Cameras
 from backend.src.services.catalog import Catalog
 from backend.src.services.crons import Crons
 from backend.src.services.health import Health
@@ -51,7 +53,7 @@ def _snapshots(settings: Settings, clock: SystemClock, protocol: Protocol) -> Sn
     options = SnapshotOptions(
         machine=socket.gethostname(), read_timeout_s=settings.epics.read_timeout_s, default_protocol=protocol
     )
-    return Snapshots(get(SQL), get(Bucket), get(Catalog), get(LiveTable), get(Epics), clock, options)
+    return Snapshots(get(SQL), get(Bucket), get(Catalog), get(LiveTable), get(Epics), clock, options, get(Cameras))
 
 
 def _restores(settings: Settings, clock: SystemClock, protocol: Protocol) -> Restores:
@@ -71,6 +73,8 @@ def _health(settings: Settings, clock: SystemClock) -> Health:
         names[Crons] = "crons"
     if settings.mail.configured:  # nobody misses a mail server that nobody named
         names[MailManagement] = "mail"
+    if get(Cameras).names:
+        names[FFFamily] = "ffmpeg"
     watched: dict[str, Service] = {
         name: get(key) for key, name in names.items() if key in STARTED[settings.server.role]
     }

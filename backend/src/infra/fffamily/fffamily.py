@@ -47,6 +47,8 @@ class FFFamily(metaclass=FinalSingleton):
     async def start(self) -> None:
         """Finds both and asks them what they can. One that is missing stops nobody: `ping` tells of it."""
         self.trouble = None
+        if not self._settings.pvs:  # nobody has a camera, so nobody makes clips
+            return
         try:
             self.ffmpeg = await self._asked(*find_ffmpeg(self._settings.ffmpeg))
             probe = find_ffprobe(self._settings.ffprobe, self.ffmpeg.path)

@@ -106,14 +106,18 @@ class Cameras:
     @asynccontextmanager
     async def look_live(self, name: str) -> AsyncIterator[Look]:
         """The same, counted among the live views. Raises CameraNotFound, TooMany."""
-        if self._live >= self.settings.live_clients:
-            raise TooMany(f"{self._live} live views are open, as many as may be", remedy="close others first")
+        self.refuse_more_live()
         self._live += 1
         try:
             async with self.look(name) as look:
                 yield look
         finally:
             self._live -= 1
+
+    def refuse_more_live(self) -> None:
+        """Raises TooMany when as many live views are open as may be."""
+        if self._live >= self.settings.live_clients:
+            raise TooMany(f"{self._live} live views are open, as many as may be", remedy="close others first")
 
     async def frame(self, name: str) -> Frame:
         """The newest frame. Raises CameraNotFound, CameraAway, CameraSilent."""

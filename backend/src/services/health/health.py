@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -38,9 +39,18 @@ class Condition(StrEnum):
         return self in (Condition.READY, Condition.DEGRADED)
 
 
+@runtime_checkable
+class Detailed(Protocol):
+    """A dependency that says what it is, such as a program and its version."""
+
+    @property
+    def detail(self) -> str:
+        """One line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One thing that is pinged; error and remedy are None while it is up."""
+    """One thing that is pinged; error and remedy are None while it is up; detail: what it is."""
 
     name: str
     up: bool
@@ -48,6 +58,7 @@ class Dependency:
     latency_ms: float
     error: str | None = None
     remedy: str | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +140,8 @@ class Health:
         except TimeoutError:
             error = f"no answer in {PING_TIMEOUT_S:g} s"
         latency_ms = (self._clock.monotonic() - began) * 1000
-        return Dependency(name, error is None, name in self._needed, latency_ms, error, remedy)
+        detail = service.detail if isinstance(service, Detailed) else None
+        return Dependency(name, error is None, name in self._needed, latency_ms, error, remedy, detail)
 
     def heartbeat(self) -> Heartbeat:
         """Of the monitor that leads, whichever process that is."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from backend.src.config.schedule import Schedule
 from backend.src.config.settings import CronSettings
 from backend.src.services.accounts import SigningKeys
+from backend.src.services.cameras import Clips
 from backend.src.services.crons import BackgroundTasks, Run, Task
 from backend.src.services.mailing import Outbox
 from backend.src.services.monitoring import Watchdog
@@ -30,6 +31,7 @@ class Upkeep:
     retention: Retention
     snapshots: Snapshots
     restores: Restores
+    clips: Clips
     scheduled: ScheduledSnapshots
     watchdog: Watchdog
     works: bool
@@ -69,4 +71,5 @@ class Upkeep:
 
     async def _remove_orphans(self) -> str:
         archives, plans = await self.snapshots.clean_up(), await self.restores.clean_up()
-        return counted(archives_without_a_snapshot=archives, plans_that_ran_out=plans)
+        clips = await self.clips.clean_up()
+        return counted(archives_without_a_snapshot=archives, plans_that_ran_out=plans, old_clips=clips)
