@@ -98,10 +98,12 @@ class WholeServer:
 
 
 @asynccontextmanager
-async def whole_server(folder: Path, configuration: str = "", **environment: str) -> AsyncIterator[WholeServer]:
+async def whole_server(
+    folder: Path, configuration: str = CONFIGURATION, **environment: str
+) -> AsyncIterator[WholeServer]:
     """Started inside, stopped after."""
     config = folder / "config.toml"
-    config.write_text(CONFIGURATION + configuration)
+    config.write_text(configuration)
     RuntimeManager.reset()
     variables = {"DATA_DIR": str(folder / "data"), "SECRET_KEY": SECRET.reveal(), "SENDER_HOST": ADDRESS}
     variables |= {"SENDER_PORT": str(free_port()), "SENDER_ADDRESS": "larder@example.org", **environment}
