@@ -105,7 +105,7 @@ def render_http(request: Request, error: HTTPException) -> Response:
     status = HttpCodes(error.status_code)
     return Boilerplates.problem(
         status,
-        title=status.name.replace("_", " ").capitalize(),
+        title=status.phrase,
         detail=str(error.detail),
         instance=request.scope["path"],
         request_id=request_id_of(request.scope),
