@@ -24,8 +24,6 @@ from tests.system.credentials import Login, log_in
 from tests.system.whole_server import CONFIGURATION, Answer, WholeServer, whole_server
 
 ROOT = Path(__file__).parents[2]
-    "/account/|/oauth/authorize$|/_docs/|/favicon.ico$|/(docs|redoc|rapidoc|scalar|elements|editor|explorer|rapipdf)$"
-)
 PAGE = ROOT / "docs/reference/owasp-api-top-ten.md"
 
 
