@@ -1,0 +1,1 @@
+"""The documents' own commands and scripts, run as a reader would."""
