@@ -285,3 +285,32 @@ async def test_reading_and_writing_need_their_scope(tmp_path: Path, key: str, al
             status = (await client.http.request(method, path)).status_code
             refused = 401 if key == "nobody" else 403
             assert (status in (200, 404, 422)) if method in allowed else (status == refused), (method, path, status)
+
+
+@pytest.mark.parametrize("path", ["/v1/pvs", "/v1/pvs/paged?pageSize=1", "/v1/pvs/search?q=a"])
+async def test_a_list_that_is_the_same_is_not_sent_again(client: CatalogClient, path: str) -> None:
+    (pv, *_), tags = await client.add("A", "AB"), await client.tag(Area=["north"])
+
+    async def asked_again(status: int) -> None:
+        nonlocal known
+        answer = await client.answer(status, "GET", path, headers=known)
+        known = {"If-None-Match": answer.headers["etag"]}
+
+    known: dict[str, str] = {}
+    await asked_again(200)
+    await asked_again(304)
+    for method, changed, body in (
+        ("PUT", f"/v1/pvs/{pv}", {"description": "a"}),
+        ("PUT", f"/v1/tags/{tags['Area']}/tags/{tags['north']}", {"name": "south"}),
+        ("POST", "/v1/pvs", {"setpointAddress": "ABC"}),
+        ("DELETE", f"/v1/pvs/{pv}", None),
+    ):
+        await client.ask(200, method, changed, json=body)
+        await asked_again(200)
+        await asked_again(304)
+
+
+async def test_live_values_are_sent_every_time(client: CatalogClient) -> None:
+    await client.add("A")
+    answer = await client.answer(200, "GET", "/v1/pvs/search?include_live_values=true", headers={"If-None-Match": "*"})
+    assert "etag" not in answer.headers and answer.headers["cache-control"] == "no-store"

@@ -253,6 +253,51 @@ async def test_the_archive_as_a_file(office: Office) -> None:
     assert made["id"] in answer.headers["Content-Disposition"]
 
 
+async def test_the_archive_by_parts(office: Office) -> None:
+    made = await office.take()
+    path = f"{LIST}/{made['id']}/archive"
+    whole = await office.client.get(path)
+    assert whole.headers["etag"] == f'"{made["sha256"]}"' and whole.headers["accept-ranges"] == "bytes"
+    assert whole.headers["cache-control"] == "private, no-cache" and whole.headers["last-modified"].endswith("GMT")
+    half = len(whole.content) // 2
+    end = await office.client.get(path, headers={"Range": f"bytes={half}-", "If-Range": whole.headers["etag"]})
+    assert end.status_code == 206 and whole.content[:half] + end.content == whole.content
+    assert end.headers["content-range"] == f"bytes {half}-{len(whole.content) - 1}/{len(whole.content)}"
+    other = await office.client.get(path, headers={"Range": "bytes=0-3", "If-Range": '"another"'})
+    assert other.status_code == 200 and other.content == whole.content
+    beyond = await office.client.get(path, headers={"Range": f"bytes={len(whole.content)}-"})
+    assert beyond.status_code == 416 and beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
+    assert beyond.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/archive", "", "?limit=1"])
+async def test_who_has_it_is_not_sent_it_again(office: Office, path: str) -> None:
+    made = await office.take()
+    path = f"{LIST}/{made['id']}{path}"
+    known = {"If-None-Match": (await office.client.get(path)).headers["etag"]}
+    again = await office.client.get(path, headers=known)
+    assert again.status_code == 304 and again.content == b"" and again.headers["etag"] == known["If-None-Match"]
+    assert "content-security-policy" not in again.headers  # that of what the client has stays
+    assert (await office.client.get(path, headers=known | {"X-API-Key": "wrong"})).status_code == 401
+    await office.ask("PUT", f"{LIST}/{made['id']}", json={"title": "another"})
+    said_anew = (await office.client.get(path, headers=known)).status_code
+    assert said_anew == (304 if path.endswith("archive") else 200)  # of its title the archive says nothing
+    await office.ask("DELETE", f"{LIST}/{made['id']}")
+    assert (await office.client.get(path, headers=known)).status_code == 404
+
+
+async def test_a_list_that_is_the_same_is_not_sent_again(office: Office) -> None:
+    await office.take("first")
+    path = f"{LIST}?pageSize=1"
+    first = await office.client.get(path)
+    known = {"If-None-Match": first.headers["etag"]}
+    assert (await office.client.get(path, headers=known)).status_code == 304
+    assert (await office.client.get(f"{LIST}?pageSize=2", headers=known)).status_code == 200
+    await office.take("second")
+    changed = await office.client.get(path, headers=known)
+    assert changed.status_code == 200 and changed.json()[0]["title"] == "second" and "link" in changed.headers
+
+
 async def test_a_damaged_archive_is_told_with_its_snapshot(office: Office) -> None:
     made = await office.take("precious")
     office.site.stand.archives[0].write_bytes(b"rubbish")
