@@ -7,7 +7,6 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +22,6 @@ ASK_TIMEOUT_S = 10.0
 WAIT_FOR_TURN_S = 30.0
 ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "mpeg4")
 """For clips, the best first: H.264 plays everywhere, MPEG-4 part 2 is in every ffmpeg."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What a video file holds."""
-
-    frames: int
-    duration_s: float
 
 
 class FFFamily(metaclass=FinalSingleton):
@@ -104,12 +95,12 @@ class FFFamily(metaclass=FinalSingleton):
         quiet = ("-hide_banner", "-loglevel", "warning", *arguments)
         await self._run(self._present().path, quiet, feed, timeout_s, descriptor)
 
-    async def examine(self, descriptor: int) -> Recording:
-        """What the video file behind an open descriptor holds. Raises ProgramFailed, Unavailable."""
+    async def count_pictures(self, descriptor: int) -> int:
+        """Those of the video file behind an open descriptor. Raises ProgramFailed, Unavailable."""
         source = device(descriptor)
         if self.ffprobe is not None:
             asked = ("-v", "error", "-count_packets", "-of", "json", "-select_streams", "v:0")
-            shown = ("-show_entries", "stream=nb_read_packets:format=duration", source)
+            shown = ("-show_entries", "stream=nb_read_packets", source)
             answer = await self._run(self.ffprobe.path, (*asked, *shown), None, ASK_TIMEOUT_S, descriptor)
             return _from_ffprobe(answer)
         copied = ("-v", "error", "-i", source, "-map", "0:v:0", "-c", "copy", "-f", "null", "-progress", "-", "-")
@@ -164,18 +155,16 @@ def device(descriptor: int) -> str:
     return f"/dev/fd/{descriptor}"
 
 
-def _from_ffprobe(answer: bytes) -> Recording:
+def _from_ffprobe(answer: bytes) -> int:
     try:
-        found = json.loads(answer)
-        return Recording(int(found["streams"][0]["nb_read_packets"]), float(found["format"]["duration"]))
+        return int(json.loads(answer)["streams"][0]["nb_read_packets"])
     except (LookupError, TypeError, ValueError) as exc:
         raise LarderError(f"ffprobe answers what nobody understands: {answer[:200]!r}") from exc
 
 
-def _from_progress(answer: bytes) -> Recording:
+def _from_progress(answer: bytes) -> int:
     """Of the blocks of `-progress`, the last."""
-    last = dict(re.findall(rb"^(frame|out_time_us)=\s*(\d+)", answer, re.MULTILINE))
-    try:
-        return Recording(int(last[b"frame"]), int(last[b"out_time_us"]) / 1e6)
-    except KeyError as exc:
-        raise LarderError(f"ffmpeg answers what nobody understands: {answer[:200]!r}") from exc
+    counts = re.findall(rb"^frame=\s*(\d+)", answer, re.MULTILINE)
+    if not counts:
+        raise LarderError(f"ffmpeg answers what nobody understands: {answer[:200]!r}")
+    return int(counts[-1])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -44,13 +46,14 @@ class Run:
         """Ends it at once."""
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _start(self, *, fed: bool) -> Process:
         try:
             return await asyncio.create_subprocess_exec(
                 self._program, *self._arguments,
                 stdin=PIPE if fed else DEVNULL, stdout=PIPE, stderr=PIPE, pass_fds=self._descriptors,
+                start_new_session=True,  # some installations wrap it in a script: then the whole group must end
             )  # fmt: skip
         except OSError as exc:
             raise ProgramFailed(f"{self._program} cannot be started: {exc.strerror}") from exc

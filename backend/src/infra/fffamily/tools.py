@@ -93,4 +93,6 @@ def read_version(banner: str) -> str:
 def read_encoders(table: str) -> frozenset[str]:
     """The names of the video encoders in what `ffmpeg -encoders` prints."""
     lines = (line.split() for line in table.splitlines())
-    return frozenset(words[1] for words in lines if len(words) > 2 and len(words[0]) == 6 and words[0][0] == "V")
+    return frozenset(words[1] for words in lines if len(words) > 2 and len(words[0]) == 6 and words[0][0] == "V") - {
+        "="
+    }

@@ -171,9 +171,9 @@ class Clips:
         return await self._cameras.in_thread(lambda: pictures.video_frame(frame.image, size))
 
     async def _verify(self, descriptor: int, request: ClipRequest) -> None:
-        found = await self._fffamily.examine(descriptor)
-        if found.frames != request.frames:
-            raise LarderError(f"the clip has {found.frames} pictures instead of {request.frames}")
+        found = await self._fffamily.count_pictures(descriptor)
+        if found != request.frames:
+            raise LarderError(f"the clip has {found} pictures instead of {request.frames}")
 
 
 def key_of(clip_id: str) -> str:

@@ -1,0 +1,132 @@
+"""FFFamily with the real ffmpeg: what it makes is a film, and nothing of it stays."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.src.config.settings import CameraSettings
+from backend.src.core.errors import TimedOut, Unavailable
+from backend.src.infra.fffamily import FFFamily, ProgramFailed
+from backend.src.infra.fffamily.fffamily import device
+
+SETTINGS = CameraSettings(pvs="CAM")
+PICTURE = bytes(64 * 48 * 3)
+
+
+@pytest.fixture
+async def family() -> AsyncIterator[FFFamily]:
+    made: FFFamily = FFFamily.build(SETTINGS)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+def arguments(descriptor: int, encoder: str = "libx264") -> list[str]:
+    source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-framerate", "10", "-i", "-"]
+    return [*source, "-c:v", encoder, "-pix_fmt", "yuv420p", "-f", "mp4", "-y", device(descriptor)]
+
+
+async def frames(count: int, *, pause_s: float = 0.0) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield PICTURE
+        await asyncio.sleep(pause_s)
+
+
+def children() -> list[str]:
+    """The programs of this process's children."""
+    task = Path(f"/proc/{os.getpid()}/task")
+    pids = {pid for thread in task.iterdir() for pid in (thread / "children").read_text().split()}
+    return [Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids]
+
+
+async def test_it_makes_a_film_and_tells_what_is_in_it(family: FFFamily) -> None:
+    assert family.ffmpeg is not None and family.ffmpeg.version
+    await family.ping()
+    with tempfile.TemporaryFile() as file:
+        await family.encode(arguments(file.fileno(), family.encoder()), frames(15), timeout_s=20,
+                            descriptor=file.fileno())  # fmt: skip
+        assert await family.count_pictures(file.fileno()) == 15
+    assert not children()
+
+
+async def test_what_went_wrong_is_said_in_its_own_words(family: FFFamily) -> None:
+    with tempfile.TemporaryFile() as file, pytest.raises(ProgramFailed, match="no_such_encoder"):
+        await family.encode(arguments(file.fileno(), "no_such_encoder"), frames(1000), timeout_s=20,
+                            descriptor=file.fileno())  # fmt: skip
+
+
+async def test_it_is_ended_when_it_takes_too_long_or_nobody_wants_it(family: FFFamily) -> None:
+    with tempfile.TemporaryFile() as file:
+        with pytest.raises(TimedOut):
+            await family.encode(arguments(file.fileno()), frames(1000, pause_s=0.1), timeout_s=0.3,
+                                descriptor=file.fileno())  # fmt: skip
+        assert not children()
+        unwanted = asyncio.ensure_future(
+            family.encode(arguments(file.fileno()), frames(1000, pause_s=0.1), timeout_s=60, descriptor=file.fileno())
+        )
+        while not children():
+            await asyncio.sleep(0.01)
+        unwanted.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await unwanted
+        assert not children()
+
+
+async def test_so_many_at_once_and_no_more() -> None:
+    one: FFFamily = FFFamily.build(replace(SETTINGS, processes=1))
+    await one.start()
+    most = 0
+
+    async def film() -> None:
+        with tempfile.TemporaryFile() as file:
+            await one.encode(arguments(file.fileno(), one.encoder()), frames(3), timeout_s=20, descriptor=file.fileno())
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(children()))
+            await asyncio.sleep(0.002)
+
+    watching = asyncio.ensure_future(watch())
+    await asyncio.gather(film(), film(), film())
+    watching.cancel()
+    assert most == 1
+
+
+async def test_stopping_ends_what_runs(family: FFFamily) -> None:
+    with tempfile.TemporaryFile() as file:
+        running = asyncio.ensure_future(
+            family.encode(arguments(file.fileno()), frames(1000, pause_s=0.1), timeout_s=60, descriptor=file.fileno())
+        )
+        while not children():
+            await asyncio.sleep(0.01)
+        await family.stop()
+        began = time.monotonic()
+        with pytest.raises(ProgramFailed, match="exit code -9"):
+            await running
+        assert time.monotonic() - began < 1.0
+
+
+@pytest.mark.parametrize("content", ["#!/bin/sh\nexit 3\n", "#!/bin/sh\necho hello\n", "#!/bin/sh\nsleep 60\necho\n"])
+async def test_one_that_does_not_work_is_said_and_stops_nobody(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.src.infra.fffamily.fffamily.ASK_TIMEOUT_S", 0.2)
+    program = tmp_path / "ffmpeg"
+    program.write_text(content)
+    program.chmod(0o755)
+    family: FFFamily = FFFamily.build(replace(SETTINGS, ffmpeg=str(program)))
+    await family.start()
+    with pytest.raises(Unavailable) as refusal:
+        await family.ping()
+    assert refusal.value.remedy
+    with pytest.raises(Unavailable):
+        family.encoder()

@@ -1,0 +1,184 @@
+"""One subscription however many look; who is slow gets the newest; the end is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.src.core.errors import Unavailable
+from backend.src.core.supervisor import Supervisor
+from backend.src.infra.epics.image_monitor import Taken
+from backend.src.infra.epics.nd_array import ColourMode, NDImage
+from backend.src.services.cameras import CameraAway, CameraSilent, CameraState, Watch
+from backend.src.services.cameras.watch import LINGER_S
+from tests.manual_clock import ManualClock
+
+IN_TIME_S = 5.0
+AT_ONCE_S = 0.02
+
+
+class Monitor:
+    """Gives what the test says."""
+
+    def __init__(self, notify: Callable[[], None]) -> None:
+        self.notify = notify
+        self.closed = False
+        self.next = Taken(None, 0, (), None)
+
+    def take(self) -> Taken:
+        taken, self.next = self.next, Taken(None, 0, (), None)
+        return taken
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Source:
+    """Remembers every subscription."""
+
+    def __init__(self) -> None:
+        self.monitors: list[Monitor] = []
+        self.refuses = False
+
+    def image_monitor(self, name: str, notify: Callable[[], None], *, most_bytes: int) -> Any:
+        if self.refuses:
+            raise Unavailable("PVAccess does not run")
+        self.monitors.append(Monitor(notify))
+        return self.monitors[-1]
+
+
+class Scene:
+    """A watch and the camera behind it."""
+
+    def __init__(self) -> None:
+        self.source, self.clock, self.supervisor = Source(), ManualClock(), Supervisor()
+        self.threads = ThreadPoolExecutor(1)
+        self.watch = Watch("CAM", self.source, self.clock, self.supervisor, lambda: self.threads,
+                           most_bytes=1000, silent_s=5.0)  # fmt: skip
+
+    async def send(self, taken: Taken) -> None:
+        """Something comes from the camera, and the watch has seen it."""
+        await until(lambda: bool(self.source.monitors) and not self.source.monitors[-1].closed)
+        monitor = self.source.monitors[-1]
+        monitor.next = taken
+        monitor.notify()
+        await until(lambda: monitor.next is not taken)
+        await asyncio.sleep(AT_ONCE_S)
+
+    async def show(self, level: int) -> None:
+        await self.send(Taken(image(level), 1, (), True))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(IN_TIME_S):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def image(level: int) -> NDImage:
+    return NDImage(np.full((2, 2), level, "u1"), ColourMode.MONO, time_ns=level)
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[Scene]:
+    made = Scene()
+    yield made
+    await made.supervisor.stop()
+    made.threads.shutdown()
+
+
+async def test_many_look_at_one_subscription(scene: Scene) -> None:
+    assert scene.watch.state is CameraState.IDLE and not scene.source.monitors
+    async with scene.watch.look() as first, scene.watch.look() as second:
+        assert scene.watch.state is CameraState.CONNECTING and scene.watch.looking == 2
+        await scene.show(7)
+        assert (await first.next(IN_TIME_S)) is (await second.next(IN_TIME_S))
+        assert scene.watch.state is CameraState.STREAMING
+    assert len(scene.source.monitors) == 1
+
+
+async def test_who_is_slow_gets_the_newest_and_misses_the_rest(scene: Scene) -> None:
+    async with scene.watch.look() as look:
+        for level in (1, 2, 3):
+            await scene.show(level)
+            if level == 1:
+                await look.next(IN_TIME_S)
+        await scene.show(4)
+        assert (await look.next(IN_TIME_S)).image.time_ns == 4
+        assert look.missed == 2
+        with pytest.raises(CameraSilent, match="no new frame"):
+            await look.next(AT_ONCE_S)
+
+
+async def test_it_ends_some_time_after_the_last_has_left(scene: Scene) -> None:
+    async with scene.watch.look():
+        await scene.show(1)
+    await scene.show(2)
+    assert scene.watch.state is CameraState.STREAMING, "who comes back soon finds it open"
+    scene.clock.advance(LINGER_S + 1)
+    scene.source.monitors[0].notify()
+    await until(lambda: scene.source.monitors[0].closed)
+    assert scene.watch.state is CameraState.IDLE and not scene.supervisor.running()
+    async with scene.watch.look() as look:
+        await scene.show(3)
+        assert (await look.next(IN_TIME_S)).image.time_ns == 3, "never the picture of an earlier subscription"
+    assert len(scene.source.monitors) == 2
+
+
+async def test_a_camera_that_goes_away_is_told_at_once(scene: Scene) -> None:
+    async with scene.watch.look() as look:
+        await scene.show(1)
+        await look.next(IN_TIME_S)
+        await scene.send(Taken(None, 0, (), False))
+        with pytest.raises(CameraAway, match="went away"):
+            await look.next(IN_TIME_S)
+        assert scene.watch.state is CameraState.DISCONNECTED
+        async with scene.watch.look() as newcomer:
+            with pytest.raises(CameraAway):
+                await newcomer.next(IN_TIME_S)
+
+
+async def test_one_that_never_answers(scene: Scene) -> None:
+    async with scene.watch.look() as look:
+        await scene.send(Taken(None, 0, (), False))  # p4p says so of every channel first
+        with pytest.raises(CameraAway, match="does not answer"):
+            await look.next(AT_ONCE_S)
+
+
+async def test_one_that_is_silent(scene: Scene) -> None:
+    async with scene.watch.look():
+        await scene.show(1)
+        scene.clock.advance(5.1)
+        assert scene.watch.state is CameraState.SILENT
+
+
+async def test_bad_frames_are_counted_and_say_why(scene: Scene) -> None:
+    async with scene.watch.look() as look:
+        await scene.send(Taken(None, 0, ("compressed by 'jpeg'", "compressed by 'jpeg'"), True))
+        with pytest.raises(CameraSilent, match="sends no picture: compressed by 'jpeg'"):
+            await look.next(AT_ONCE_S)
+        assert (scene.watch.bad_frames, scene.watch.frames) == (2, 0)
+
+
+async def test_pvaccess_that_does_not_run_is_no_endless_wait(scene: Scene) -> None:
+    scene.source.refuses = True
+    async with scene.watch.look() as look:
+        with pytest.raises(CameraAway, match="is not there"):
+            await look.next(IN_TIME_S)
+
+
+async def test_stopping_tells_whoever_looks(scene: Scene) -> None:
+    async with scene.watch.look() as look:
+        await scene.show(1)
+        await look.next(IN_TIME_S)
+        waiting = asyncio.ensure_future(look.next(IN_TIME_S))
+        await asyncio.sleep(0)
+        await scene.watch.stop()
+        with pytest.raises(CameraAway):
+            await waiting
+    assert scene.source.monitors[0].closed
