@@ -27,7 +27,7 @@ SECRET = secrets.token_hex(32)
 ADMINISTRATOR, PASSWORD = "operator@example.org", secrets.token_urlsafe(24)
 WRITE_FOR_S = 3.0
 KNOWN_EVERYWHERE_S = 5.0  # a revocation, at most
-PAUSE_S = 0.3  # between two pages: longer than the cache believes the database's last word
+PAUSE_S = 0.26  # between two pages: longer than the cache believes the database's last word
 ROUNDS, OPERATORS = 2, 4
 
 # quiet: what a process asks by itself would be counted with what the session asks

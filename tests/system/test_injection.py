@@ -32,9 +32,8 @@ SLOWEST_S = 2.5  # the texts that ask for a pause ask for three seconds
 ATTACKS = (
     "' OR '1'='1",
     '" OR 1=1 -- ',
-    "1; DROP TABLE api_keys; --",
-    "') UNION SELECT token_hash FROM api_keys -- ",
-    "\\' AND SLEEP(3) #",
+    "') UNION SELECT token_hash FROM api_keys; DROP TABLE api_keys; -- ",
+    "\\' AND SLEEP(3) #$(sleep 3)`sleep 3`|sleep 3",
     "%' OR title LIKE '%",
     "text\r\nX-Injected: yes\r\n\r\n<html>",
     "text\nSet-Cookie: injected=yes",
@@ -42,20 +41,16 @@ ATTACKS = (
     "..%2f..%2f..%2f..%2fetc%2fpasswd\0.png",
     "{{31337*31337}}${31337*31337}#{31337*31337}<%= 31337*31337 %>",
     "{0.__class__.__init__.__globals__}%(name)s%n",
-    "$(sleep 3)`sleep 3`|sleep 3",
-    "<script>alert(1)</script>",
-    "=cmd|'/c calc'!A1",
+    "=cmd|'/c calc'!A1<script>alert(1)</script>",
     "te\0xt",
     "",
-    " ",
     "\u202etxet\ufeff ﬃ ẞ İ 🏴‍☠️ 𝒳 e\u0301",
     "\ud800",
-    "__proto__",
     "99999999999999999999999999",
-    "-1",
     "NaN",
     "a" * 70_000,
 )
+FOR_SQL = ATTACKS[:5]
 HEADERS = (
     "x-request-id", "user-agent", "accept", "accept-language", "accept-encoding", "origin", "referer", "cookie", "host",
     "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "x-real-ip", "x-http-method-override",
@@ -138,7 +133,7 @@ def _faults(where: TextInput, text: str, answer: Answer, seconds: float) -> list
         found.append(f"evaluated: {answer.text[:300]}")
     if seconds > SLOWEST_S:
         found.append(f"took {seconds:.1f} s")
-    if where.method == "GET" and where.kind == "query" and text in ATTACKS[:6] and CANARY in answer.text:
+    if where.method == "GET" and where.kind == "query" and text in FOR_SQL and CANARY in answer.text:
         found.append(f"somebody else's row: {answer.text[:300]}")
     if where.method == "GET" and where.kind == "path" and CANARY in answer.text:
         found.append(f"another's thing: {answer.text[:300]}")
