@@ -23,6 +23,7 @@ from backend.src.services.restore import Restores
 from backend.src.services.snapshots import SnapshotCreation
 from backend.src.web.app import build_app
 from backend.src.web.endpoint_manager import EndpointManager
+from backend.src.web.http_figures import HttpFigures
 from backend.src.web.path_manager import PathManager
 from backend.src.wiring import INFRASTRUCTURE, STARTED, WORKING, endpoint_builders, register
 
@@ -44,6 +45,7 @@ class Server:
             get(Clips).register()
         EndpointManager(endpoint_builders(settings, self.control)).collect(self.paths)
         frame: dict[str, Any] = {"audit": get(Audit), "counter": get(Redis).rate_counter()}
+        frame["figures"] = get(HttpFigures)
         self.app = build_app(settings, self.paths, get(Accounts), self._lifespan, **frame)
 
     @property

@@ -301,13 +301,15 @@ async def test_a_client_that_does_not_read_delays_nobody(served: Served) -> None
         newest: dict[str, Any] = {}
         while newest.get("M:0", {}).get("value") != -1.0:  # what it missed is lost, the newest is not
             newest = (await said(deaf, "diff"))["data"]
+        assert served.registry.counts().skipped > 0
 
 
 async def test_a_client_that_never_reads_is_sent_away() -> None:
     async with Served(send_timeout_s=0.3).running() as served, served.connect_deaf() as deaf:
         await say(deaf, "subscribe", pvNames=NAMES)
         await served.change_all_for(2.0)
-        assert served.registry.counts().clients == 0
+        counts = served.registry.counts()
+        assert (counts.clients, counts.sent_away) == (0, 1)
 
 
 async def test_limits_are_refused_clearly() -> None:
@@ -318,6 +320,7 @@ async def test_limits_are_refused_clearly() -> None:
         async with served.connect() as second:
             assert "no more are taken" in (await said(second, "error"))["message"]
             assert await closed(second) == 1013
+        assert (limited.registry.counts().refused, limited.registry.counts().sent_away) == (1, 0)
         await socket.send("x" * 20_000)
         assert await closed(socket) == 1009
 

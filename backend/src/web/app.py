@@ -28,6 +28,7 @@ from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.compression import Compression
 from backend.src.web.crash_border import CrashBorder
 from backend.src.web.door import Door
+from backend.src.web.http_figures import HttpFigures
 from backend.src.web.path_manager import PathManager
 from backend.src.web.rate_limits import RateLimits
 from backend.src.web.route_index import index_routes
@@ -73,10 +74,11 @@ def build_app(
     *,
     audit: Audit | None = None,
     counter: RateCounter | None = None,
+    figures: HttpFigures | None = None,
 ) -> FastAPI:
     """The app with every route of `paths` (frozen) behind its gate. Any failure aborts the start.
 
-    counter: what the rate limits count with; without one this process counts for itself.
+    counter: what the rate limits count with; without one this process counts for itself. figures: of its requests.
     """
     limits = RateLimits((counter or RateCounter()).take, settings.door, SystemClock())
     app = FastAPI(
@@ -87,7 +89,7 @@ def build_app(
         redoc_url=None,
         openapi_url=None,
         lifespan=lifespan,
-        middleware=_middlewares(settings.door, limits),
+        middleware=_middlewares(settings.door, limits, figures or HttpFigures()),
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     problems.install(app)
@@ -99,10 +101,10 @@ def build_app(
     return app
 
 
-def _middlewares(door: DoorSettings, limits: RateLimits) -> list[Middleware]:
+def _middlewares(door: DoorSettings, limits: RateLimits, figures: HttpFigures) -> list[Middleware]:
     """From the outside in; the crash border is inside the door, which every answer must pass."""
     headers, hosts = ServerHeaders(door.hsts_s), TrustedHosts(trusted_hosts(door))
-    middlewares = [Middleware(Door, headers=headers, hosts=hosts, limits=limits), *_cross_origin(door)]
+    middlewares = [Middleware(Door, headers=headers, hosts=hosts, limits=limits, figures=figures), *_cross_origin(door)]
     if door.trusted_proxies:
         middlewares.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=list(trusted_proxies(door))))
     return [*middlewares, Middleware(CrashBorder), Middleware(Compression)]

@@ -5,15 +5,19 @@ One middleware, because each one more costs a call and a closure for every messa
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.src.core.errors import LarderError
+from backend.src.core.log_context import REQUEST
 from backend.src.web.access import ATTEMPT_KEY, POLICY_VIOLATION
 from backend.src.web.client_address import client_address
 from backend.src.web.http_codes import HttpCodes
+from backend.src.web.http_figures import HttpFigures, note_status
 from backend.src.web.problems import render_error, render_http
 from backend.src.web.rate_limits import RateLimits, budget_headers
 from backend.src.web.request_id import HEADER as REQUEST_ID
@@ -32,11 +36,14 @@ HEAD_KEY = "larder.head"  # in the scope of a request that wants no content
 class Door:
     """Pure ASGI middleware, outside everything but what trusted proxies say."""
 
-    def __init__(self, app: ASGIApp, *, headers: ServerHeaders, hosts: TrustedHosts, limits: RateLimits) -> None:
+    def __init__(
+        self, app: ASGIApp, *, headers: ServerHeaders, hosts: TrustedHosts, limits: RateLimits, figures: HttpFigures
+    ) -> None:
         self._app = app
         self._headers = headers
         self._hosts = hosts
         self._limits = limits
+        self._figures = figures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -53,6 +60,7 @@ class Door:
         async def answer(message: Message) -> None:
             kind = message["type"]
             if kind in ANSWERS:
+                note_status(scope, message)
                 unchanged = message.get("status") == HttpCodes.NOT_MODIFIED
                 headers = self._headers.complete(message.get("headers", ()), tls=tls, unchanged=unchanged)
                 headers.append((REQUEST_ID, encoded_id))
@@ -62,6 +70,15 @@ class Door:
                 message = {**message, "body": b""}
             await send(message)
 
+        self._figures.begin()
+        began, token = perf_counter(), REQUEST.set(request_id)
+        try:
+            await self._admit(scope, receive, answer, hosts)
+        finally:
+            self._figures.end(scope, perf_counter() - began)
+            REQUEST.reset(token)
+
+    async def _admit(self, scope: Scope, receive: Receive, answer: Send, hosts: list[bytes]) -> None:
         try:
             self._hosts.check(hosts, scope["path"])
             address = client_address(scope)

@@ -59,16 +59,20 @@ class Conversation:
         self._settings = settings
         self._one_message = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Returns when it is over; the socket is closed then."""
+    async def run(self) -> int | None:
+        """Returns when it is over; the socket is closed then, with this code unless the client left by itself."""
+        code = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (self._listen, self._tell, self._beat, self._end_with_server):
                     tasks.create_task(part())
         except* _Over as over:
-            await self._close(next(end for end in over.exceptions if isinstance(end, _Over)))
+            end = next(end for end in over.exceptions if isinstance(end, _Over))
+            await self._close(end)
+            code = end.code
         except* WebSocketDisconnect:
             pass  # the client left
+        return code
 
     # -- the four parts ---------------------------------------------------------------------------------------
 
@@ -85,12 +89,14 @@ class Conversation:
     async def _tell(self) -> NoReturn:
         while True:
             await asyncio.sleep(self._settings.interval_s)
+            due = self._clock.monotonic()
             async with self._one_message:  # before: what is pending is what no message under way tells
                 pending = self._client.pending()
                 if pending.names:
                     self._client.told(pending)
                     key, message = messages.diff(len(pending.names), self._now())
                     await self._transmit_entries(key, message, Named(pending.names, pending.slots, []))
+            self._client.skipped += int((self._clock.monotonic() - due) / self._settings.interval_s)
 
     async def _beat(self) -> NoReturn:
         while True:

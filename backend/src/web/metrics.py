@@ -1,84 +1,107 @@
-"""/metrics for Prometheus: read when asked, so that counting costs the hot path nothing."""
+"""/metrics for Prometheus: read when asked, so that counting costs the hot path next to nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import accumulate
+import asyncio
+import platform
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from backend.src.infra.sql import BOUNDS_S, SqlFigures
+from backend.src.infra.sql import SqlFigures
+from backend.src.services.health import Backlog
 from backend.src.services.live import LiveTable
-from backend.src.services.monitoring import Circuits, CircuitState, PVMonitor
+from backend.src.services.monitoring import Circuits, PVMonitor
 from backend.src.services.streaming import SubscriptionRegistry
+from backend.src.web import metric_families as families
+from backend.src.web.http_figures import HttpFigures
+from backend.src.web.version import VERSION
 
 
-class LarderMetrics(Collector):
-    """The figures of this process."""
+class Updates(Protocol):
+    """infra.epics, as far as its updates are counted."""
 
-    def __init__(
-        self,
-        live: LiveTable,
-        monitor: PVMonitor | None,
-        registry: SubscriptionRegistry,
-        circuits: Circuits,
-        sql: SqlFigures,
-    ) -> None:
-        self._live = live
-        self._monitor = monitor
-        self._registry = registry
-        self._circuits = circuits
-        self._sql = sql
-        self._collectors = CollectorRegistry(auto_describe=False)
-        self._collectors.register(self)
+    @property
+    def coalesced(self) -> int: ...
 
-    def text(self) -> bytes:
+
+class Crashes(Protocol):
+    """core.supervisor, as far as it counts."""
+
+    def crashes(self) -> dict[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is counted where. backlog: None where there is no database to ask."""
+
+    role: str
+    live: LiveTable
+    epics: Updates
+    monitor: PVMonitor | None
+    registry: SubscriptionRegistry
+    circuits: Circuits
+    sql: SqlFigures
+    http: HttpFigures
+    supervisor: Crashes
+    backlog: Backlog | None
+
+
+class LarderMetrics:
+    """The figures of this process, and what the database says of all of them."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._process = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._process)
+        GCCollector(registry=self._process)
+
+    async def text(self) -> bytes:
         """The exposition format, version 0.0.4."""
-        return generate_latest(self._collectors)
+        found = [metric async for metric in self._collect()]
+        return await asyncio.to_thread(self._rendered, found)  # thousands of lines: live values must go on
 
-    def collect(self) -> Iterator[Metric]:
-        """Called by prometheus_client."""
-        yield from self._of_live_table()
-        yield from self._of_monitor()
-        clients = self._registry.counts()
-        yield GaugeMetricFamily("larder_stream_clients", "WebSocket clients", value=clients.clients)
-        yield GaugeMetricFamily("larder_stream_subscriptions", "PVs subscribed to", value=clients.subscriptions)
-        yield CounterMetricFamily("larder_stream_diffs", "diffs sent to clients", value=clients.messages)
-        opened = sum(report.state is not CircuitState.CLOSED for report in self._circuits.reports())
-        yield GaugeMetricFamily("larder_circuits_open", "devices left alone", value=opened)
-        yield from self._of_sql()
+    def _rendered(self, found: Iterable[Metric]) -> bytes:
+        ours = CollectorRegistry(auto_describe=False)
+        ours.register(_Found(found))
+        return generate_latest(ours) + generate_latest(self._process)
 
-    def _of_live_table(self) -> Iterator[Metric]:
-        counts, beat = self._live.counts(), self._live.heartbeat()
-        pvs = GaugeMetricFamily("larder_pvs", "channels of the catalogue by state", labels=["state"])
-        for state in ("connected", "disconnected", "never_seen", "stale", "in_alarm"):
-            pvs.add_metric([state], getattr(counts, state))
-        yield pvs
-        yield CounterMetricFamily("larder_pv_updates", "changes taken into the live table", value=self._live.updates)
-        yield GaugeMetricFamily("larder_monitor_alive", "1 while the monitor gives signs of life", value=beat.alive)
+    async def _collect(self) -> AsyncIterator[Metric]:
+        sources = self._sources
+        yield self._build()
+        for part in (
+            families.of_live_table(sources.live, sources.epics.coalesced),
+            families.of_monitor(sources.monitor) if sources.monitor else (),
+            families.of_streaming(sources.registry.counts()),
+            families.of_circuits(sources.circuits.reports()),
+            families.of_sql(sources.sql),
+            families.of_http(sources.http),
+            (self._crashes(),),
+        ):
+            for metric in part:
+                yield metric
+        if sources.backlog is not None:
+            for metric in families.of_backlog(await sources.backlog.figures()):
+                yield metric
 
-    def _of_monitor(self) -> Iterator[Metric]:
-        if self._monitor is None:
-            return
-        status = self._monitor.status
-        yield CounterMetricFamily("larder_drains", "drains of the ingest", value=status.drains)
-        yield GaugeMetricFamily("larder_drain_seconds", "duration of the last drain", value=status.last_drain_s)
-        yield GaugeMetricFamily("larder_drain_longest_seconds", "longest drain", value=status.longest_drain_s)
-        yield GaugeMetricFamily("larder_leading", "1 while this process leads", value=status.state == "leading")
+    def _build(self) -> Metric:
+        labels = {"version": VERSION, "python": platform.python_version(), "role": self._sources.role}
+        return InfoMetricFamily("larder_build", "what runs here", value=labels)
 
-    def _of_sql(self) -> Iterator[Metric]:
-        statements = self._sql.statements
-        yield CounterMetricFamily("larder_sql_statements", "statements sent to the database", value=statements)
-        reads = CounterMetricFamily("larder_cached_reads", "reads through the cache", labels=["kind", "outcome"])
-        for (kind, outcome), count in self._sql.reads.items():
-            reads.add_metric([kind, outcome], count)
-        yield reads
-        durations = HistogramMetricFamily(
-            "larder_cached_read_seconds", "durations of reads through the cache", labels=["outcome"]
-        )
-        bounds = [*map(str, BOUNDS_S), "+Inf"]
-        for outcome, taken in self._sql.durations.items():
-            durations.add_metric([outcome], list(zip(bounds, accumulate(taken.counts), strict=True)), taken.total_s)
-        yield durations
+    def _crashes(self) -> Metric:
+        crashes = sum(self._sources.supervisor.crashes().values())
+        return CounterMetricFamily("larder_background_crashes", "background tasks that failed", value=crashes)
+
+
+class _Found(Collector):
+    """What was collected already, as prometheus_client wants it."""
+
+    def __init__(self, found: Iterable[Metric]) -> None:
+        self._found = found
+
+    def collect(self) -> Iterable[Metric]:
+        return self._found

@@ -19,14 +19,15 @@ from backend.src.infra.sql import SQL
 from backend.src.services.cameras import Cameras
 from backend.src.services.catalog import Catalog
 from backend.src.services.crons import Crons
-from backend.src.services.health import Health
+from backend.src.services.health import Backlog, Health
 from backend.src.services.jobs import Jobs
 from backend.src.services.live import LiveNames, LiveTable
 from backend.src.services.monitoring import Circuits, PVMonitor
 from backend.src.services.restore import Restores, RestoreSettings
 from backend.src.services.snapshots import Comparisons, SnapshotCreation, SnapshotOptions, Snapshots
 from backend.src.services.streaming import SubscriptionRegistry
-from backend.src.web.metrics import LarderMetrics
+from backend.src.web.http_figures import HttpFigures
+from backend.src.web.metrics import LarderMetrics, Sources
 from backend.src.wiring.roles import MONITORING, NEEDED, STARTED, WORKING
 
 get = RuntimeManager.get
@@ -41,12 +42,8 @@ def register_work(settings: Settings, clock: SystemClock) -> None:
     register(Comparisons, factory=lambda: Comparisons(get(Snapshots)))
     register(Restores, factory=lambda: _restores(settings, clock, protocol))
     register(Health, factory=lambda: _health(settings, clock))
-    register(
-        LarderMetrics,
-        factory=lambda: LarderMetrics(
-            get(LiveTable), get(PVMonitor), get(SubscriptionRegistry), get(Circuits), get(SQL).figures
-        ),
-    )
+    register(HttpFigures)
+    register(LarderMetrics, factory=lambda: LarderMetrics(_sources(settings, clock)))
 
 
 def _snapshots(settings: Settings, clock: SystemClock, protocol: Protocol) -> Snapshots:
@@ -63,6 +60,21 @@ def _restores(settings: Settings, clock: SystemClock, protocol: Protocol) -> Res
         default_protocol=protocol,
     )
     return Restores(get(SQL), get(Bucket), get(Snapshots), get(Epics), get(Jobs), clock, options)
+
+
+def _sources(settings: Settings, clock: SystemClock) -> Sources:
+    return Sources(
+        role=settings.server.role.value,
+        live=get(LiveTable),
+        epics=get(Epics),
+        monitor=get(PVMonitor),
+        registry=get(SubscriptionRegistry),
+        circuits=get(Circuits),
+        sql=get(SQL).figures,
+        http=get(HttpFigures),
+        supervisor=get(Supervisor),
+        backlog=Backlog(get(SQL), clock),
+    )
 
 
 def _health(settings: Settings, clock: SystemClock) -> Health:

@@ -23,7 +23,8 @@ from backend.src.services.streaming import SubscriptionRegistry
 from backend.src.web.app import build_app
 from backend.src.web.endpoints.health import HealthEndpoint
 from backend.src.web.endpoints.live import LiveEndpoint
-from backend.src.web.metrics import LarderMetrics
+from backend.src.web.http_figures import HttpFigures
+from backend.src.web.metrics import LarderMetrics, Sources
 from backend.src.web.path_manager import PathManager
 from tests.manual_clock import ManualClock
 from tests.unit.services.catalogue import FixedCatalog, inventory_of
@@ -70,6 +71,8 @@ class Machine(FakeMachine):
             self.values[address.name] = value
         return PutOutcome(self.result, "as told" if self.result is not PutResult.OK else "")
 
+    coalesced = 0
+
     def describe(self) -> dict[str, Any]:
         """For health."""
         return {"ingest": "made up"}
@@ -107,14 +110,28 @@ class Bench:
         self.sql, self.cache = Pinged(), Pinged()
         health = Health({"sql": self.sql, "cache": self.cache}, self.live, names, self.catalog, self.clock)
         self.figures = SqlFigures()
-        metrics = LarderMetrics(self.live, self.monitor, registry, self.circuits, self.figures)
+        self.requests = HttpFigures()
+        metrics = LarderMetrics(
+            Sources(
+                role="all",
+                live=self.live,
+                epics=self.machine,
+                monitor=self.monitor,
+                registry=registry,
+                circuits=self.circuits,
+                sql=self.figures,
+                http=self.requests,
+                supervisor=supervisor,
+                backlog=None,
+            )
+        )
         direct = DirectAccess(self.machine, self.circuits, settings.epics)
         paths = PathManager()
         paths.add(*LiveEndpoint(self.live, names, self.catalog, direct, EpicsSettings()).routes())
         endpoint = HealthEndpoint(health, self.circuits, self.monitor, self.watchdog, self.machine, metrics)
         paths.add(*endpoint.routes())
         paths.freeze()
-        self.app = build_app(settings, paths, Keys())
+        self.app = build_app(settings, paths, Keys(), figures=self.requests)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Bench]:

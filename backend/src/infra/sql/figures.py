@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Lock
 
 from sqlalchemy import Engine, event
 
+from backend.src.core.histogram import Histogram
 from backend.src.infra.sql.row_cache import CacheKind
 
 # upper bounds of the histogram, seconds: an embedded cache, a Redis on the network, a database, one in trouble
@@ -24,25 +23,12 @@ class Outcome(StrEnum):
     BYPASSED = "bypassed"  # no cache could be asked
 
 
-@dataclass(slots=True)
-class Durations:
-    """A histogram: how many took at most each bound (the last count: longer than all), and their sum in seconds."""
-
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
-    total_s: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Counts one."""
-        self.counts[bisect_left(BOUNDS_S, seconds)] += 1
-        self.total_s += seconds
-
-
 class SqlFigures:
     """The figures of one SQL. Reads are counted on the event loop, statements in whatever thread runs them."""
 
     def __init__(self) -> None:
         self.reads = {(kind, outcome): 0 for kind in CacheKind for outcome in Outcome}
-        self.durations = {outcome: Durations() for outcome in Outcome}
+        self.durations = {outcome: Histogram(BOUNDS_S) for outcome in Outcome}
         self.statements = 0
         self._lock = Lock()
 

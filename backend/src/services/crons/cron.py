@@ -29,6 +29,7 @@ class Cron:
     heartbeat_at: datetime | None = None
     last_started_at: datetime | None = None
     last_ended_at: datetime | None = None
+    last_success_at: datetime | None = None
     last_duration_s: float | None = None
     last_status: CronStatus | None = None
     last_result: str | None = None

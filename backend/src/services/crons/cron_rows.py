@@ -108,6 +108,8 @@ def _end_values(ended: Ended) -> dict[str, Any]:
         "last_status": ended.status.value,
         "last_result": ended.result[:LONGEST_RESULT],
     }
+    if ended.status is CronStatus.OK:
+        values["last_success_at"] = ended.at
     if ended.status is CronStatus.INTERRUPTED:  # a missed run happens once, and this one was not done
         values["requested"] = ~crons.c.paused
     elif ended.status is not CronStatus.OK:

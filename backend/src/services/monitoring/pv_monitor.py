@@ -13,6 +13,7 @@ import numpy as np
 from backend.src.config.settings import MonitorSettings
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
+from backend.src.core.histogram import Histogram
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.outcomes import Changes
@@ -22,6 +23,8 @@ from backend.src.services.monitoring.leadership import Leadership, State
 
 log = logging.getLogger(__name__)
 
+# of a quiet machine, of ten thousand changes at once, of an event loop in trouble
+DRAIN_BOUNDS_S = (0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 LEAD, FOLLOW, DRAIN = "monitor.lead", "monitor.follow", "monitor.drain"
 
 
@@ -70,7 +73,7 @@ class PVMonitor:
         self._settings = settings
         self._watched: Slots = np.empty(0, np.int32)
         self._knows_catalogue = False
-        self._drains = 0
+        self.drains = Histogram(DRAIN_BOUNDS_S)
         self._last_drain_s = self._longest_drain_s = 0.0
 
     async def start(self) -> None:
@@ -104,12 +107,17 @@ class PVMonitor:
             epoch=self._leadership.epoch,
             watched=len(self._watched),
             updates=self._live.updates,
-            drains=self._drains,
+            drains=sum(self.drains.counts),
             last_drain_s=self._last_drain_s,
             longest_drain_s=self._longest_drain_s,
             heartbeat_ns=beat.beat_ns,
             alive=beat.alive,
         )
+
+    @property
+    def watching(self) -> bool:
+        """Whether this process watches the machine."""
+        return self._leadership.watching
 
     # -- loops ------------------------------------------------------------------------------------------------
 
@@ -167,8 +175,8 @@ class PVMonitor:
         changed = self._live.apply(self._epics.drain())
         if self._knows_catalogue:  # before, the table is no image of the machine yet
             self._live.beat()
-        self._drains += 1
         self._last_drain_s = self._clock.monotonic() - began
+        self.drains.add(self._last_drain_s)
         self._longest_drain_s = max(self._longest_drain_s, self._last_drain_s)
         return changed
 

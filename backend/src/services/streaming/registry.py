@@ -31,12 +31,19 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class StreamingCounts:
-    """How many clients listen to how many PVs."""
+    """How many clients listen to how many PVs; since the start: messages to them, what slowness cost.
+
+    skipped: diffs that a client did not get because it was still reading the one before (the next has their newest
+    values); sent_away: clients that did not read at all; refused: those beyond the limit.
+    """
 
     clients: int
     subscriptions: int
     unique_pvs: int
     messages: int
+    skipped: int
+    sent_away: int
+    refused: int
 
 
 class Client:
@@ -45,6 +52,7 @@ class Client:
     def __init__(self, number: int, live: LiveTable, most_subscriptions: int) -> None:
         self.number = number
         self.messages = 0
+        self.skipped = 0
         self._live = live
         self._most = most_subscriptions
         self._slot_of: dict[str, int] = {}
@@ -98,7 +106,8 @@ class SubscriptionRegistry:
         self._settings = settings
         self._clients: dict[int, Client] = {}
         self._numbers = itertools.count(1)
-        self._messages_of_gone = 0
+        self._messages_of_gone = self._skipped_of_gone = 0
+        self.sent_away = self.refused = 0
         self.closing = asyncio.Event()
 
     async def start(self) -> None:
@@ -117,6 +126,7 @@ class SubscriptionRegistry:
         if self.closing.is_set():
             raise TooMany("the server is stopping")
         if len(self._clients) >= self._settings.max_clients:
+            self.refused += 1
             raise TooMany(f"{len(self._clients)} clients are connected; no more are taken")
         client = Client(next(self._numbers), self._live, self._settings.max_subscriptions)
         self._clients[client.number] = client
@@ -126,6 +136,7 @@ class SubscriptionRegistry:
         """Forgets a client; harmless when it is gone."""
         if self._clients.pop(client.number, None) is not None:
             self._messages_of_gone += client.messages
+            self._skipped_of_gone += client.skipped
 
     def counts(self) -> StreamingCounts:
         """How many clients listen to how many PVs."""
@@ -136,4 +147,7 @@ class SubscriptionRegistry:
             subscriptions=sum(len(client) for client in clients),
             unique_pvs=len(np.unique(np.concatenate(slots))) if slots else 0,
             messages=self._messages_of_gone + sum(client.messages for client in clients),
+            skipped=self._skipped_of_gone + sum(client.skipped for client in clients),
+            sent_away=self.sent_away,
+            refused=self.refused,
         )

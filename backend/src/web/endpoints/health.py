@@ -111,7 +111,7 @@ class HealthEndpoint:
 
     async def prometheus(self) -> Response:
         """The exposition format."""
-        return Boilerplates.text(self._metrics.text(), media_type=EXPOSITION)
+        return Boilerplates.text(await self._metrics.text(), media_type=EXPOSITION)
 
     async def heartbeat(self) -> HeartbeatAnswer:
         """Of the monitor that leads, whichever process answers."""

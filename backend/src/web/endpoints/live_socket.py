@@ -11,7 +11,7 @@ from backend.src.core.errors import TooMany
 from backend.src.services.live import Inventories, LiveNames, LiveTable
 from backend.src.services.streaming import Client, SubscriptionRegistry, messages
 from backend.src.web.access import Access, recheck
-from backend.src.web.live_conversation import Conversation
+from backend.src.web.live_conversation import TOO_SLOW, Conversation
 from backend.src.web.routes import SOCKET, Route
 
 TRY_AGAIN_LATER = 1013
@@ -77,7 +77,8 @@ class LiveSocketEndpoint:
             await _turn_away(socket, refusal.message)
             return
         try:
-            await self._conversation(socket, client).run()
+            if await self._conversation(socket, client).run() == TOO_SLOW:
+                self._registry.sent_away += 1
         finally:
             self._registry.leave(client)
 

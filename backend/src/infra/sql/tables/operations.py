@@ -37,6 +37,7 @@ crons = Table(
     Column("heartbeat_at", UtcDateTime),
     Column("last_started_at", UtcDateTime),
     Column("last_ended_at", UtcDateTime),
+    Column("last_success_at", UtcDateTime),
     Column("last_duration_s", double()),
     Column("last_status", text(16)),
     Column("last_result", long_text()),

@@ -267,6 +267,7 @@ def _crons() -> None:
         sa.Column("heartbeat_at", UtcDateTime(), nullable=True),
         sa.Column("last_started_at", UtcDateTime(), nullable=True),
         sa.Column("last_ended_at", UtcDateTime(), nullable=True),
+        sa.Column("last_success_at", UtcDateTime(), nullable=True),
         sa.Column("last_duration_s", double(), nullable=True),
         sa.Column("last_status", text(16), nullable=True),
         sa.Column("last_result", long_text(), nullable=True),

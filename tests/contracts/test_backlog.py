@@ -1,0 +1,76 @@
+"""What the database says for /metrics, over both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import insert
+
+from backend.src.infra.sql import SQL
+from backend.src.infra.sql.tables import crons, jobs, outbox
+from backend.src.services.crons import cron_rows
+from backend.src.services.crons.cron import CronStatus, Ended
+from backend.src.services.health import Backlog, BacklogFigures, CronFigures
+from tests.manual_clock import ManualClock
+
+NOW = ManualClock().now()
+
+
+def job(number: int, status: str, age_s: float) -> dict[str, object]:
+    return {"id": f"j{number}", "type": "t", "status": status, "created_at": NOW - timedelta(seconds=age_s)}
+
+
+def mail(number: int, status: str, age_s: float) -> dict[str, object]:
+    words = {name: f"{name} {number}" for name in ("message_id", "recipient", "subject")}
+    return words | {"status": status, "created_at": NOW - timedelta(seconds=age_s), "give_up_at": NOW}
+
+
+async def fill(sql: SQL) -> None:
+    await sql.write(
+        lambda connection: connection.execute(
+            insert(jobs), [job(1, "pending", 30), job(2, "pending", 90), job(3, "failed", 900), job(4, "running", 500)]
+        )
+    )
+    await sql.write(
+        lambda connection: connection.execute(insert(outbox), [mail(1, "waiting", 20), mail(2, "sent", 4000)])
+    )
+    rows = [{"name": name, "paused": name == "mail", "runner": "here"} for name in ("outbox", "mail", "jobs")]
+    await sql.write(lambda connection: connection.execute(insert(crons), rows))
+    ended = Ended(CronStatus.OK, "", NOW - timedelta(seconds=60), 0.1)
+    failed = Ended(CronStatus.FAILED, "", NOW, 0.1)
+    await sql.write(lambda connection: cron_rows.end(connection, "outbox", "here", ended))
+    await sql.write(lambda connection: cron_rows.end(connection, "jobs", "here", failed))
+
+
+async def test_what_waits_and_for_how_long(sql: SQL) -> None:
+    await fill(sql)
+    assert await Backlog(sql, ManualClock()).figures() == BacklogFigures(
+        jobs={"pending": 2, "failed": 1, "running": 1},
+        oldest_job_s=90.0,
+        mail={"waiting": 1, "sent": 1},
+        oldest_mail_s=20.0,
+        crons={
+            "outbox": CronFigures(60.0, 0, False),
+            "mail": CronFigures(None, 0, True),
+            "jobs": CronFigures(None, 1, False),
+        },
+        sessions=0,
+        snapshots=0,
+    )
+
+
+async def test_however_often_it_is_asked_the_database_is_asked_seldom(sql: SQL) -> None:
+    clock = ManualClock()
+    backlog = Backlog(sql, clock)
+    await backlog.figures()
+    before = sql.figures.statements
+    await backlog.figures()
+    assert sql.figures.statements == before
+    clock.advance(6)
+    await backlog.figures()
+    assert sql.figures.statements > before
+
+
+async def test_a_database_that_is_away_is_no_crash(sql: SQL) -> None:
+    await sql.stop()
+    assert await Backlog(sql, ManualClock()).figures() is None
