@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, WithJsonSchema
 from starlette.responses import Response
 
 from backend.src.core.errors import Unauthenticated
@@ -85,10 +85,9 @@ class OAuthProblem(BaseModel):
     error_description: str
 
 
-_refusal: dict[str, Any] = {"application/json": {"schema": OAuthProblem.model_json_schema()}}
 REFUSALS: Mapping[int, Mapping[str, Any]] = {
-    int(HttpCodes.BAD_REQUEST): {"description": "Refused", "content": _refusal},
-    int(HttpCodes.UNAUTHORIZED): {"description": "The client is not known", "content": _refusal},
+    int(HttpCodes.BAD_REQUEST): {"description": "Refused", "model": OAuthProblem},
+    int(HttpCodes.UNAUTHORIZED): {"description": "The client is not known", "model": OAuthProblem},
 }
 
 
