@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from typing import Any
 
 from zxcvbn import zxcvbn
+from zxcvbn.matching import L33T_TABLE
 
 RATED_LENGTH = 72  # zxcvbn takes no more; what comes after only adds to it
+# it looks a password up once for each way to read the 4, @, ( or | in it as letters: for all of them at full length
+# that took seconds, in which nobody else was answered
+MOST_READINGS = 16
+RATED_WITH_MORE = 16
 OWN_WORDS = (
     "larder",
     "epics",
@@ -44,7 +50,7 @@ def weaknesses(password: str, hints: Collection[str], *, length: int, strength: 
         return []
     if len(beside(plain, [*OWN_WORDS, *words_of(hints)])) < LEAST_BESIDE:
         return ["It is little more than a name that anybody would try."]
-    rating: dict[str, Any] = zxcvbn(password[:RATED_LENGTH], user_inputs=[*OWN_WORDS, *words_of(hints)])
+    rating: dict[str, Any] = zxcvbn(_rated(password), user_inputs=[*OWN_WORDS, *words_of(hints)])
     if rating["score"] >= strength:
         return []
     feedback = rating["feedback"]
@@ -62,3 +68,9 @@ def words_of(hints: Collection[str]) -> list[str]:
     """The hints and their parts: ann.smith@lab.org is guessed as ann, smith and lab, too."""
     parts = [part for hint in hints for part in re.split(r"[\W_]+", hint)]
     return [word for word in dict.fromkeys((*hints, *parts)) if len(word) > 2]
+
+
+def _rated(password: str) -> str:
+    """As much of its beginning as is rated in a moment; the whole is no weaker."""
+    readings = math.prod(max(1, sum(sign in password for sign in signs)) for signs in L33T_TABLE.values())
+    return password[: RATED_LENGTH if readings <= MOST_READINGS else RATED_WITH_MORE]

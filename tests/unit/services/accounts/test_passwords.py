@@ -181,3 +181,13 @@ def test_it_is_made_by_the_locator_alone() -> None:
     make: Any = Passwords
     with pytest.raises(TypeError):
         make(AccountSettings())
+
+
+async def test_no_password_takes_long_to_rate(passwords: Passwords) -> None:
+    """zxcvbn holds the interpreter meanwhile: one stranger with such passwords would stop the server."""
+    signs = "4@8({[<369&!1/|70$5+%2"
+    began = time.perf_counter()
+    await passwords.validate(signs * 4, ())
+    with pytest.raises(Invalid):
+        await passwords.validate("p@$$w0rd", ())
+    assert time.perf_counter() - began < 1.5
