@@ -16,7 +16,7 @@ _shapes = re.compile(
     | (?P<scheme> \b (?: Bearer | Basic ) \s+ ) [A-Za-z0-9._~+/=-]{8,}
     | (?P<query> [?&] (?: code | state | code_verifier ) = ) [^\s"'&]+
     | (?P<name>
-        \b (?: [a-z_-]*password | [a-z_]*secret(?:_key)? | [a-z_]*token | x-api-key | api_?key | authorization
+        \b (?: [a-z_]*password | [a-z_]*secret(?:_key)? | [a-z_]*token | x-api-key | api_?key | authorization
             | (?:set-)?cookie )
         ["']? \s* (?: [=:] | , \s* (?= b?["'] ) ) \s* (?: b(?=["']) )? (?: (?: Bearer | Basic ) \s+ )?
       )
