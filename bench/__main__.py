@@ -10,8 +10,9 @@ from pathlib import Path
 from bench.aioca_client import ROOT
 from bench.door import measure_door
 from bench.figures import Samples
+from bench.plots import write as draw
 from bench.real_servers import embedded, real_servers
-from bench.report import Run, door_section, misses, page
+from bench.report import EMBEDDED, Run, door_section, misses, page
 from bench.scenario import Wrong, monitor_cost, round_with_dead, whole_round
 from tests.servers.soft_ioc import CLIENT_ENVIRONMENT, SoftIoc
 
@@ -50,7 +51,7 @@ def main() -> int:
         except Wrong as wrong:
             _say(f"wrong: {wrong}")
             return 1
-    servers = "MariaDB, redis-server and S3" if options.servers else "everything embedded"
+    servers = "MariaDB, redis-server and S3" if options.servers else EMBEDDED
     run = Run(options.pvs, dead, options.rounds, servers, peak_bytes)
     _write(options.output, page(run, samples, door))
     for miss in (*misses(run, samples), *door.misses()):
@@ -89,6 +90,7 @@ def _made(folder: Path, name: str) -> Path:
 def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
+    draw(file)
     print(text)
 
 

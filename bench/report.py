@@ -7,12 +7,15 @@ import platform
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.door import GET, LEAST_RATIO, LOGINS, MOST_CHECK_S, DoorFigures
 from bench.figures import PAIRS, TARGETS, Samples
 
 MICROSECOND = 1e-6
 TARGET_PVS = 40_000  # what the targets are for
+ROOT = Path(__file__).parents[1]
+EMBEDDED = "everything embedded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Run:
 
 def page(run: Run, samples: Samples, door: DoorFigures) -> str:
     """A page of Markdown."""
-    parts = (*_head(run), *_figures(run, samples), "", *_beside_aioca(samples), "", *door_section(door), "")
+    parts = (*_head(run), *_figures(run, samples), "", *_beside_aioca(run, samples), "", *door_section(door), "")
     return "\n".join(parts)
 
 
@@ -66,9 +69,11 @@ def _figures(run: Run, samples: Samples) -> Iterator[str]:
     yield ""
     yield f"Dead means {run.dead} addresses that nobody serves, in a list of the same length."
     yield "Squirrel's figures are of the same work on a machine with two cores."
+    yield ""
+    yield drawing(run.servers, "work")
 
 
-def _beside_aioca(samples: Samples) -> Iterator[str]:
+def _beside_aioca(run: Run, samples: Samples) -> Iterator[str]:
     yield "## Beside plain aioca"
     yield ""
     yield "| work | Larder | aioca | ratio |"
@@ -80,6 +85,14 @@ def _beside_aioca(samples: Samples) -> Iterator[str]:
     yield ""
     yield "Larder's side holds more than aioca's: a snapshot is archived and recorded; a restore plans, saves what it"
     yield "overwrites and reads every value back; the live table keeps time, alarm and connection of each PV."
+    yield ""
+    yield drawing(run.servers, "aioca")
+
+
+def drawing(servers: str, name: str) -> str:
+    """What bench/plots.py makes of the table above it."""
+    stem = "performance" if servers == EMBEDDED else "performance-with-servers"
+    return f"![the same, drawn]({stem}-{name}.svg)"
 
 
 def door_section(door: DoorFigures) -> Iterator[str]:

@@ -15,12 +15,17 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from backend.src.__main__ import COMMANDS
+from backend.src.__main__ import COMMANDS, INTERRUPTED, exit_code
+from backend.src.commands.snapshots import DIFFERENT
+from backend.src.config.errors import ConfigurationError
 from backend.src.config.loading import environment_names, options
 from backend.src.config.settings import ProviderSettings, Secret, Settings, sections
+from backend.src.core.errors import LarderError
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.server import Server
+from backend.src.web.problems import SHAPES
 from backend.src.web.routes import Route
+from docs import archive_columns
 from docs.sample_files import FILES
 
 DOCS = Path(__file__).parent
@@ -70,6 +75,52 @@ def routes() -> str:
     """Every route with its access and what it is for."""
     rows = [(f"`{r.method}`", f"`{r.path}`", _access(r), r.summary) for r in collected_routes()]
     return table(("method", "path", "access", ""), rows)
+
+
+def errors() -> str:
+    """Each class of the error tree with its status."""
+    kinds = [(kind, shape) for kind, shape in SHAPES.items() if kind is not LarderError]
+    rows = [(f"{shape.status.value}", shape.title, _sentence(kind)) for kind, shape in kinds]
+    rest = SHAPES[LarderError]
+    return table(("status", "title", "means"), sorted([*rows, (f"{rest.status.value}", rest.title, "Anything else.")]))
+
+
+def exit_codes() -> str:
+    """Exit codes and the errors that lead to them."""
+    kinds = [kind for kind in SHAPES if exit_code(kind("")) != exit_code(LarderError(""))]
+    rows = [(f"`{exit_code(kind(''))}`", _sentence(kind)) for kind in kinds]
+    rows += [
+        ("`0`", "Done; of a comparison: nothing differs."),
+        ("`2`", "Wrong usage: the command says how it is used."),
+        (f"`{exit_code(LarderError(''))}`", "Failed, for any other reason."),
+        (f"`{DIFFERENT}`", "`snapshot compare`: something differs."),
+        (f"`{exit_code(ConfigurationError('', remedy=''))}`", "The configuration is wrong; nothing was started."),
+        (f"`{INTERRUPTED}`", "Interrupted (Ctrl-C)."),
+    ]
+    return table(("exit code", "means"), sorted(rows, key=lambda row: int(row[0].strip("`"))))
+
+
+def archive_rows() -> str:
+    """The archive's columns of PVs and channels."""
+    return _columns(archive_columns.of_rows())
+
+
+def archive_values() -> str:
+    """The archive's columns of values."""
+    return _columns(archive_columns.of_values())
+
+
+def archive_metadata() -> str:
+    """The archive's columns of metadata."""
+    return _columns(archive_columns.of_metadata())
+
+
+def _columns(rows: list[tuple[str, str, str]]) -> str:
+    return table(("column", "type", "meaning"), rows)
+
+
+def _sentence(kind: type) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -127,7 +178,13 @@ def _usage(action: argparse.Action) -> str:
     return action.option_strings[-1] if action.nargs == 0 else f"{action.option_strings[-1]} {shown}"
 
 
-BLOCKS = {"configuration": configuration, "environment": environment, "commands": commands, "routes": routes}
+BLOCKS = {
+    block.__name__: block
+    for block in (
+        configuration, environment, commands, routes, errors, exit_codes,
+        archive_rows, archive_values, archive_metadata,
+    )
+}  # fmt: skip
 
 
 def main() -> None:

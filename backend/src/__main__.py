@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(command.run(options))
     except (ConfigurationError, LarderError) as exc:
         _report(exc, as_json=getattr(options, "json", False))
-        return _exit_code(exc)
+        return exit_code(exc)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -93,7 +93,8 @@ def _report(exc: ConfigurationError | LarderError, *, as_json: bool) -> None:
         print(f"  -> {exc.remedy}", file=sys.stderr)
 
 
-def _exit_code(exc: Exception) -> int:
+def exit_code(exc: Exception) -> int:
+    """What a command that ended with this error tells its caller."""
     match exc:
         case ConfigurationError():
             return 3

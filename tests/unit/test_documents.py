@@ -10,6 +10,9 @@ import pytest
 
 from backend.src.__main__ import COMMANDS
 from backend.src.services.restore.models import Result, Verdict
+from backend.src.services.snapshots.archive import SCHEMA
+from bench.plots import drawings
+from docs.archive_columns import MEANINGS
 from docs.generate import filled
 from docs.sample_files import FILES
 
@@ -109,3 +112,15 @@ def test_every_test_that_is_named_exists() -> None:
     assert len(named) > 30
     lost = [f"{file}::{test}" for file, test in named if f"def {test}(" not in text_of(ROOT / file)]
     assert not lost
+
+
+def test_the_archive_has_no_column_that_nobody_explains_and_no_other() -> None:
+    explained = {*MEANINGS, *(name for name in SCHEMA.names if name.startswith("limit_"))}
+    assert explained == set(SCHEMA.names)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/reference").glob("performance*.md")), ids=lambda path: path.stem)
+def test_the_drawings_show_what_the_bench_wrote(page: Path) -> None:
+    for name, content in drawings(text_of(page)).items():
+        assert content.count('class="ours"') > 3
+        assert text_of(page.parent / name) == content, "run: python -m bench.plots"

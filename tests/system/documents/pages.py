@@ -18,7 +18,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-COMMANDS = ("make", "curl", ".venv/bin/python", "python", "cd", "git", "docker", "kubectl", "export", "larder", "duckdb")
+COMMANDS = (
+    "make",
+    "curl",
+    ".venv/bin/python",
+    "python",
+    "cd",
+    "git",
+    "docker",
+    "kubectl",
+    "export",
+    "larder",
+    "duckdb",
+    "larder()",
+)
 _fence = re.compile(r"^```(\w*)$")
 _mark = re.compile(r"^<!-- (.*) -->$")
 _assigns = re.compile(r"^[A-Z_]+=")

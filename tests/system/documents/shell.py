@@ -39,7 +39,7 @@ class Shell:
 
     def run(self, text: str, timeout_s: float = 60.0) -> Ran:
         """Types a block and waits for its end. Raises TimeoutError."""
-        self._send(f"FAILED=\n{text}\nprintf '\\n{END} %s %s\\n' \"$?\" \"$FAILED\"\n")
+        self._send(f'FAILED=\n{text}\nprintf \'\\n{END} %s %s\\n\' "$?" "$FAILED"\n')
         output, _, status = self._read_until_end(timeout_s).rpartition(f"\n{END} ")
         code, _, failed = status.strip().partition(" ")
         return Ran(output, int(code), failed)

@@ -14,7 +14,11 @@ from tests.system.documents.outputs import difference
 from tests.system.documents.pages import Block, Kind, blocks
 from tests.system.documents.shell import Ran, Shell
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/tutorial").glob("*.md")), *sorted((ROOT / "docs/how-to").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs/tutorial").glob("*.md")),
+    *sorted((ROOT / "docs/how-to").glob("*.md")),
+]
 WHOLE_PAGE, ONE_BLOCK = "not run on this page", "not run"
 STARTED = "make run\n"  # by the demonstration of these tests
 
