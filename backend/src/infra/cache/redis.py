@@ -41,6 +41,8 @@ class Redis(metaclass=FinalSingleton):
 
     def __init__(self, settings: CacheSettings) -> None:
         self._settings = settings
+        # in this process it cannot go away: an answer that is late means that the process itself is busy
+        self._timeout_s = None if settings.embedded else settings.timeout_s
         self._identity = ServerIdentity()
         self._supervisor = Supervisor()
         self._client: Client | None = None
@@ -190,7 +192,7 @@ class Redis(metaclass=FinalSingleton):
         if self._away is not None:
             raise CacheUnavailable(f"Redis {self._place} is away: {self._away}", remedy=REMEDY)
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 return await operation()
         except (RedisConnectionError, RedisTimeoutError, TimeoutError, OSError) as error:
             cause = str(error) or f"no answer in {self._settings.timeout_s:g} s"
@@ -217,7 +219,7 @@ class Redis(metaclass=FinalSingleton):
         """Looks whether Redis is back; no request pays for that."""
         client = self._open()
         try:
-            async with asyncio.timeout(self._settings.timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 # those that lie idle may be of the server that died
                 await client.connection_pool.disconnect(inuse_connections=False)
                 await client.ping()
