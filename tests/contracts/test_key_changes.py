@@ -79,6 +79,39 @@ async def test_nobody_reaches_beyond_their_own_scopes(keys: ApiKeys) -> None:
     await make(keys, "writer", Scope.WRITE, by=administrator)
 
 
+async def test_a_key_makes_none_that_outlives_it_or_is_good_from_elsewhere(keys: ApiKeys, clock: ManualClock) -> None:
+    """Else a leaked one would be as good as one without limits: it would make another first."""
+    soon, late = clock.now() + timedelta(days=1), clock.now() + timedelta(days=2)
+    limits: dict[str, Any] = {"expires_at": soon, "addresses": ("10.1.0.0/16", "2001:db8::/32")}
+    mine, token = await make(keys, "limited", Scope.READ, Scope.MANAGE, **limits)
+    free, _ = await make(keys, "free", Scope.READ)
+    me = await keys.authenticate(token, HOME)
+    for wrong in (
+        {},
+        {"expires_at": soon},
+        {"addresses": (HOME,)},
+        {"expires_at": late, "addresses": (HOME,)},
+        {"expires_at": soon, "addresses": ("10.0.0.0/8",)},
+        {"expires_at": soon, "addresses": (HOME, AWAY)},
+    ):
+        with pytest.raises(Forbidden):
+            await make(keys, "wider", Scope.READ, by=me, **wrong)
+    for attempt in (
+        keys.change(mine.id, KeyChange(frozenset({"expires_at"})), by=me, address=HOME, force=True),
+        keys.change(mine.id, KeyChange(frozenset({"expires_at"}), expires_at=late), by=me, address=HOME, force=True),
+        keys.change(mine.id, KeyChange(frozenset({"addresses"})), by=me, address=HOME, force=True),
+        keys.rotate(mine.id, Rotation(expires_at=late), by=me),
+        keys.rotate(free.id, Rotation(), by=me),  # its token would be the caller's
+    ):
+        with pytest.raises(Forbidden):
+            await attempt
+    made, _ = await make(keys, "narrower", Scope.READ, by=me, expires_at=soon, addresses=("10.1.2.0/24", "2001:db8::7"))
+    await keys.change(made.id, KeyChange(frozenset({"addresses"}), addresses=(HOME,)), by=me, address=HOME)
+    await keys.change(free.id, KeyChange(frozenset({"app_name"}), "renamed"), by=me, address=HOME)
+    await keys.rotate(mine.id, Rotation(), by=me)
+    await make(keys, "of the manager", Scope.READ, by=MANAGER)
+
+
 async def test_a_key_is_good_from_its_addresses_alone(keys: ApiKeys) -> None:
     key, token = await make(keys, "scans", Scope.READ, addresses=("10.0.0.0/8", "::ffff:172.16.0.0/108"))
     assert key.addresses == ("10.0.0.0/8", "172.16.0.0/12")

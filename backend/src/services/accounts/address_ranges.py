@@ -27,6 +27,18 @@ def within(address: str, ranges: Iterable[Network]) -> bool:
     return any(plain in network for network in ranges if network.version == plain.version)
 
 
+def cover(ranges: Iterable[Network], wanted: Iterable[Network]) -> bool:
+    """Whether every address of `wanted` is in one of the ranges; no ranges are all addresses, on either side."""
+    outer, inner = tuple(ranges), tuple(wanted)
+    return not outer or bool(inner and all(any(_holds(one, network) for one in outer) for network in inner))
+
+
+def _holds(outer: Network, inner: Network) -> bool:
+    if isinstance(outer, IPv4Network) and isinstance(inner, IPv4Network):
+        return inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and isinstance(inner, IPv6Network) and inner.subnet_of(outer)
+
+
 def _parse(text: str) -> Network:
     try:
         if "%" in text:

@@ -58,7 +58,7 @@ class ApiKeys:
     async def create(self, draft: KeyDraft, *, by: Principal) -> tuple[ApiKey, str]:
         """A new key and its token, which nobody can ask for again.
 
-        Raises Conflict for a name in use, Forbidden for scopes beyond one's own, Invalid.
+        Raises Conflict for a name in use, Forbidden for more than one holds oneself, Invalid.
         """
         now, token = self._clock.now(), new_token()
         if not draft.scopes:
@@ -68,6 +68,7 @@ class ApiKeys:
         plain = replace(draft, addresses=tuple(str(network) for network in parse_ranges(draft.addresses)))
 
         def insert(connection: Connection) -> ApiKey:
+            key_changes.refuse_beyond_own(connection, by, plain.expires_at, plain.addresses)
             return rows.insert_key(connection, plain, token=token, created_by=by.name, now=now)
 
         return await self._change(insert), token

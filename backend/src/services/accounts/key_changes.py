@@ -11,10 +11,12 @@ from sqlalchemy import Connection
 
 from backend.src.core.errors import Conflict, Forbidden, Invalid
 from backend.src.services.accounts import api_key_rows as rows
-from backend.src.services.accounts.address_ranges import parse_ranges, within
+from backend.src.services.accounts.address_ranges import cover, parse_ranges, within
 from backend.src.services.accounts.api_key_rows import ApiKey, KeyDraft
 from backend.src.services.accounts.last_administrator import keep_an_administrator
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
+
+Ranges = Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,17 @@ def refuse_beyond(by: Principal, scopes: Collection[Scope]) -> None:
     beyond = [scope for scope in Scope if scope in scopes and not by.may(scope)]
     if beyond and not by.may(Scope.ADMIN):
         raise Forbidden(f"{by.name} has no {', '.join(beyond)} access to give, change or take away")
+
+
+def refuse_beyond_own(connection: Connection, by: Principal, expires_at: datetime | None, ranges: Ranges) -> None:
+    """Raises Forbidden for a key that would be good for longer, or from elsewhere, than the one that `by` uses."""
+    if by.kind is not PrincipalKind.KEY or by.may(Scope.ADMIN):
+        return
+    own = rows.get_key(connection, int(by.id))
+    if own.expires_at is not None and (expires_at is None or expires_at > own.expires_at):
+        raise Forbidden(f"{by.name} expires at {own.expires_at.isoformat()}: it gives no key that is good for longer")
+    if not cover(parse_ranges(own.addresses), parse_ranges(ranges)):
+        raise Forbidden(f"{by.name} is good from {', '.join(own.addresses)} alone: it gives no key for elsewhere")
 
 
 def refuse_expired(expires_at: datetime | None, now: datetime) -> None:
@@ -78,6 +91,9 @@ def change(
         if ranges and is_own(key.id, by) and not within(address, ranges) and not force:
             raise Conflict(f"you are at {address}, from where this key would end", remedy="add force=true")
         values["addresses"] = [str(network) for network in ranges] or None
+    if values:
+        addresses = values.get("addresses", key.addresses) or ()
+        refuse_beyond_own(connection, by, values.get("expires_at", key.expires_at), addresses)
     if wanted.app_name is not None:
         rows.rename_key(connection, key, wanted.app_name)
     return rows.change_key(connection, key_id, now, **values)
@@ -93,6 +109,7 @@ def rotate(
     key = _within_reach(connection, key_id, by)
     expires_at = rotation.expires_at or key.expires_at
     refuse_expired(expires_at, now)
+    refuse_beyond_own(connection, by, expires_at, key.addresses)
     key = _without_unused_successor(connection, key, now)
     if rotation.overlap_s == 0 and not force:
         keep_an_administrator(connection, key, now)  # were the answer lost, nobody would have a token

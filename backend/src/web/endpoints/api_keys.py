@@ -16,9 +16,13 @@ from backend.src.web.routes import Route
 
 BASE = "/v1/api-keys"
 ONE = f"{BASE}/{{key_id}}"
-REACH = "Nobody gives, changes or takes away scopes that they do not hold themselves; administrators may all."
+REACH = (
+    "Nobody gives, changes or takes away scopes that they do not hold themselves, and a key gives none that outlives "
+    "it or is good from elsewhere; administrators may all."
+)
 
 Force = Annotated[bool, Query(description="also for the key that makes this call, and for the last administrator's")]
+ActiveOnly = Annotated[bool, Query(description="without those that were revoked or have expired")]
 
 
 class ApiKeysEndpoint:
@@ -46,7 +50,7 @@ class ApiKeysEndpoint:
             Route("DELETE", ONE, self.delete, summary="Revoke an API key", **manage),
         )
 
-    async def list_keys(self, active_only: bool = False) -> list[Key]:
+    async def list_keys(self, active_only: ActiveOnly = False) -> list[Key]:
         """Every key, oldest first; revoked ones too unless active_only."""
         return [Key.of(key) for key in await self._keys.keys(active_only=active_only)]
 
@@ -55,12 +59,12 @@ class ApiKeysEndpoint:
         key, token = await self._keys.create(new.draft(), by=principal)
         return KeyWithToken.of(key, token=token)
 
-    async def count(self, active_only: bool = False) -> int:
-        """How many keys there are."""
+    async def count(self, active_only: ActiveOnly = False) -> int:
+        """How many keys there are, revoked ones too unless active_only."""
         return await self._keys.count(active_only=active_only)
 
     async def get(self, key_id: PathId) -> Key:
-        """One key, revoked or not."""
+        """One key, revoked or not; its token is shown nowhere."""
         return Key.of(await self._keys.get(key_id))
 
     async def change(
