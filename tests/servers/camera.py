@@ -102,5 +102,6 @@ def frame_of(pixels: np.ndarray[Any, Any], number: int, **attributes: object) ->
     value = NTNDArray().wrap(pixels, attrib={"ColorMode": 0 if pixels.ndim == 2 else 2, **attributes})
     now = time.time_ns()
     value["uniqueId"] = number
+    value["codec.name"] = ""  # said each time: a server keeps what a frame does not say
     value["timeStamp"] = {"secondsPastEpoch": now // 10**9, "nanoseconds": now % 10**9}
     return value

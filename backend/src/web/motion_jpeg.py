@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 BOUNDARY = "frame"
 MEDIA_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 GLANCE_S = 0.25  # how soon the end of the server is noticed while no frame comes
-RECHECK_S = 5.0
+RECHECK_S = 2.0
 NS = 1_000_000_000
 
 
@@ -80,7 +80,7 @@ class MotionJpeg:
             except CameraSilent:
                 silent_s = self._cameras.settings.silent_s
                 if self._clock.monotonic() - began > silent_s:
-                    raise CameraSilent(self._name, f"sent no new frame for {silent_s:g} s") from None
+                    raise look.why_nothing(silent_s) from None
         return None
 
 

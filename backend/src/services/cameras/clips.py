@@ -162,9 +162,8 @@ class Clips:
         try:
             return await look.next(NOTHING_NEW_S)
         except CameraSilent:
-            silent_for_s = self._clock.monotonic() - frame.received_s
-            if silent_for_s > silent_s:
-                raise CameraSilent(look.camera, f"sent no new frame for {silent_for_s:.1f} s") from None
+            if self._clock.monotonic() - frame.received_s > silent_s:
+                raise look.why_nothing(silent_s) from None
             return frame
 
     async def _draw(self, frame: Frame, size: tuple[int, int]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +18,9 @@ from backend.src.services.cameras.tiff import tiff
 JPEG_QUALITY = 85
 PNG, TIFF, JPEG = "image/png", "image/tiff", "image/jpeg"
 NS = 1_000_000_000
-STAMP_PART = 24  # of a picture's height; its letters are that high
+STAMP_PART = 24  # of a picture's height; its letters are that high, if it is wide enough
 SMALLEST_STAMP_PX = 10
+STAMP_WIDTH_PX = 150  # of the smallest letters
 TABLE_BYTES = 2
 
 Bytes = npt.NDArray[np.uint8]
@@ -54,19 +56,25 @@ def preview(image: NDImage, widest_px: int) -> Encoded:
 
 
 def shown_size(image: NDImage, widest_px: int) -> tuple[int, int]:
-    """Width and height of the pictures that people get to see, both even as video wants them."""
-    width = min(image.width, widest_px)
-    height = round(image.height * width / image.width)
+    """Width and height of a clip's pictures, both even as video wants them; small ones are enlarged by a whole number."""
+    scale = min(1.0, widest_px / image.width) * _enlarged(image.width, image.height)
+    width, height = round(image.width * scale), round(image.height * scale)
     return max(2, width + width % 2), max(2, height + height % 2)
 
 
 def video_frame(image: NDImage, size: tuple[int, int]) -> bytes:
     """RGB bytes of exactly this size with the frame's time burnt in; another shape is fitted in, with black beside."""
     picture = _shown(image, size[0]).convert("RGB")
+    picture = picture.resize([side * _enlarged(*picture.size) for side in picture.size], Image.Resampling.NEAREST)
     if picture.size != size:
         picture = _fitted(picture, size)
     _stamp(picture, _time_text(image.time_ns))
     return picture.tobytes()
+
+
+def _enlarged(width: int, height: int) -> int:
+    """So many times as large, so that the time burnt in has room."""
+    return max(1, min(math.ceil(STAMP_WIDTH_PX / width), STAMP_WIDTH_PX * 4 // height))
 
 
 def eight_bits(image: NDImage) -> Bytes:
@@ -132,7 +140,8 @@ def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def _stamp(picture: Image.Image, text: str) -> None:
     """In the lower left corner, white on black: to be read on any picture. The letters come with Pillow."""
-    font = ImageFont.load_default(max(SMALLEST_STAMP_PX, picture.height // STAMP_PART))
+    fitting = min(picture.height // STAMP_PART, picture.width * SMALLEST_STAMP_PX // STAMP_WIDTH_PX)
+    font = ImageFont.load_default(max(SMALLEST_STAMP_PX, fitting))
     draw = ImageDraw.Draw(picture)
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     at = (2, picture.height - (bottom - top) - 4)

@@ -85,6 +85,7 @@ class Watch:
         self._most_bytes = most_bytes
         self._silent_s = silent_s
         self._turns = itertools.count(1)
+        self._only_bad: str | None = None  # why nothing that came since the last good frame was one
         self._looking = 0
         self._left_at = 0.0
         self._begun_at: float | None = None  # of the subscription; None while there is none
@@ -161,7 +162,7 @@ class Watch:
             self.bad_frames += len(taken.bad)
             if self.last_bad != taken.bad[-1]:  # once: it may send many a second, for months
                 log.warning("camera %s: %s", self.name, taken.bad[-1])
-            self.last_bad = taken.bad[-1]
+            self.last_bad = self._only_bad = taken.bad[-1]
         if taken.connected is not None:
             self._connected = taken.connected
         if self._connected is False:
@@ -177,6 +178,7 @@ class Watch:
             rate_hz = count / (now - self.latest.received_s)
             self.rate_hz += (rate_hz - self.rate_hz) * (RATE_PART if self.rate_hz else 1.0)
         self.frames += count
+        self._only_bad = None
         self.latest = Frame(image, self.frames, now)
 
     async def _tell(self) -> None:
@@ -193,7 +195,7 @@ class Watch:
             async with asyncio.timeout(timeout_s), self._news:
                 await self._news.wait_for(lambda: self._newer(number) or self._gone())
         except TimeoutError as exc:
-            raise self._why_nothing(timeout_s) from exc
+            raise self.why_nothing(timeout_s) from exc
         if self.latest is None or not self._newer(number):
             raise CameraAway(self.name, "went away" if number else "is not there")
         return self.latest
@@ -205,12 +207,13 @@ class Watch:
         """p4p says at once that a channel is not connected yet: that alone is no news."""
         return self._begun_at is None or (self._connected is False and self.frames > 0)
 
-    def _why_nothing(self, timeout_s: float) -> CameraAway | CameraSilent:
+    def why_nothing(self, seconds: float) -> CameraAway | CameraSilent:
+        """What there is to say when nothing new came for so long."""
         if not self._connected:
-            return CameraAway(self.name, f"does not answer within {timeout_s:g} s")
-        if self.bad_frames and self.last_bad:
-            return CameraSilent(self.name, f"sends no picture: {self.last_bad}")
-        return CameraSilent(self.name, f"sent no new frame for {timeout_s:g} s")
+            return CameraAway(self.name, f"does not answer within {seconds:g} s")
+        if self._only_bad is not None:
+            return CameraSilent(self.name, f"sends no picture: {self._only_bad}")
+        return CameraSilent(self.name, f"sent no new frame for {seconds:g} s")
 
 
 class Look:
@@ -221,10 +224,9 @@ class Look:
         self._watch = watch
         self._seen = 0
 
-    @property
-    def camera(self) -> str:
-        """The camera's name."""
-        return self._watch.name
+    def why_nothing(self, seconds: float) -> CameraAway | CameraSilent:
+        """What there is to say when nothing new came for so long."""
+        return self._watch.why_nothing(seconds)
 
     async def next(self, timeout_s: float) -> Frame:
         """The newest frame, as soon as it is another than the last one. Raises CameraAway, CameraSilent."""

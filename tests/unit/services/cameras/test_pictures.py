@@ -94,6 +94,8 @@ def test_wide_pictures_are_scaled_down() -> None:
     assert Image.open(io.BytesIO(pictures.preview(image, 500).content)).size == (500, 150)
     assert pictures.shown_size(image, 500) == (500, 150)
     assert pictures.shown_size(image, WIDEST) == (1002, 300), "video wants even sizes"
+    for small, shown in (((30, 45), (180, 120)), ((1, 1), (150, 150)), ((700, 2), (2, 700))):
+        assert pictures.shown_size(image_of(np.zeros(small, "u1")), WIDEST) == shown
 
 
 def test_the_time_is_burnt_in_and_nothing_else_changes() -> None:
