@@ -159,6 +159,17 @@ async def test_registration_can_be_switched_off(sql: SQL, clock: ManualClock, re
     assert await people.mails() == []
 
 
+async def test_an_invitation_is_worth_nothing_once_registration_is_closed(sql: SQL, clock: ManualClock) -> None:
+    inviting, closed = People(sql, clock, registration="invitation"), People(sql, clock, registration="closed")
+    await inviting.start()
+    await inviting.registrations.invite(ANN, Role.ADMINISTRATOR, by="root")
+    await inviting.stop()
+    await closed.start()
+    with pytest.raises(Forbidden):
+        await closed.registrations.accept(await closed.code_to(ANN), "Ann", PASSWORD)
+    await closed.stop()
+
+
 async def test_an_invitation_is_for_its_address_and_role(people: People, clock: ManualClock) -> None:
     made = await people.registrations.invite(ANN, Role.OPERATOR, by="root")
     assert made.mailed and made.code is None and made.link is None
@@ -305,6 +316,23 @@ async def test_many_at_once_get_no_more_tries(people: People) -> None:
     assert all(isinstance(one, Unauthenticated) for one in refused), refused
 
 
+async def test_a_password_that_nobody_had_time_to_check_is_no_failure(people: People) -> None:
+    await people.make("ann")
+    check = people.passwords.check
+
+    async def refuse(password: str, password_hash: str | None) -> bool:
+        raise TooMany("too many passwords are being checked at once")
+
+    people.passwords.check = refuse  # type: ignore[method-assign]
+    for _ in range(people.settings.lockout_failures + 1):
+        with pytest.raises(TooMany):
+            await people.users.authenticate(ANN, PASSWORD)
+    people.passwords.check = check  # type: ignore[method-assign]
+    with pytest.raises(Unauthenticated):
+        await people.users.authenticate(ANN, "wrong")
+    await people.users.authenticate(ANN, PASSWORD)
+
+
 async def test_a_password_is_changed_with_the_old_one_and_ends_the_other_sessions(people: People) -> None:
     user = await people.make("ann")
     for session in ("a" * 16, "b" * 16):
@@ -323,6 +351,53 @@ async def test_a_password_is_changed_with_the_old_one_and_ends_the_other_session
     with pytest.raises(TooMany) as locked:  # not 401: the session is good
         await people.profiles.delete(user.id, OTHER_PASSWORD)
     assert locked.value.retry_after_s == 5
+
+
+@pytest.mark.parametrize("act", ["reset", "change", "correct", "disable"])
+async def test_who_loses_an_account_keeps_no_code_that_gives_it_back(people: People, act: str) -> None:
+    """Whoever knew the password had a new address mailed to a mailbox of theirs, or a reset to the old one."""
+    user, theirs = await people.make("ann"), "mallory@lab.example"
+    await people.resets.request(ANN)
+    stale = await people.code_to(ANN)
+    await people.profiles.request_address(user.id, PASSWORD, theirs)
+    if act == "reset":
+        await people.resets.request(ANN)
+        await people.resets.reset(await people.code_to(ANN), OTHER_PASSWORD)
+    elif act == "change":
+        await people.profiles.change_password(user.id, PASSWORD, OTHER_PASSWORD, session=None)
+    elif act == "correct":
+        await people.users.update(user.id, email="ann.smith@lab.example")
+    else:
+        await people.users.disable(user.id)
+        await people.users.enable(user.id)
+    with pytest.raises(CodeUnknown):
+        await people.verification.verify(await people.code_to(theirs))
+    with pytest.raises(CodeUnknown):
+        await people.resets.reset(stale, "another pebble gravel moon")
+
+
+@pytest.mark.parametrize("act", ["password", "address", "deletion"])
+async def test_a_proof_by_the_old_password_is_worth_nothing_after_a_reset(people: People, act: str) -> None:
+    user, check = await people.make("ann"), people.passwords.check
+    await people.resets.request(ANN)
+    code = await people.code_to(ANN)
+
+    async def check_slowly(password: str, password_hash: str | None) -> bool:
+        right = await check(password, password_hash)
+        await people.resets.reset(code, OTHER_PASSWORD)
+        return right
+
+    people.passwords.check = check_slowly  # type: ignore[method-assign]
+    with pytest.raises(WrongPassword):
+        if act == "password":
+            await people.profiles.change_password(user.id, PASSWORD, "another pebble gravel moon", session=None)
+        elif act == "address":
+            await people.profiles.request_address(user.id, PASSWORD, "mallory@lab.example")
+        else:
+            await people.profiles.delete(user.id, PASSWORD)
+    people.passwords.check = check  # type: ignore[method-assign]
+    assert await people.last_code("mallory@lab.example") is None
+    await people.users.authenticate(ANN, OTHER_PASSWORD)
 
 
 async def test_an_address_changes_when_its_new_mailbox_says_so(people: People) -> None:

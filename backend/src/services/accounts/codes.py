@@ -150,10 +150,9 @@ def withdraw_invitation(connection: Connection, code_id: str, now: datetime) -> 
     return connection.execute(delete(codes).where(named, *_open(Purpose.INVITATION, now))).rowcount > 0
 
 
-def withdraw_codes(connection: Connection, purpose: Purpose, *, user_id: int) -> None:
-    """Those of a person that were not used: others may have read the mail they were in."""
-    theirs = (codes.c.user_id == user_id, codes.c.purpose == purpose.value, codes.c.used_at.is_(None))
-    connection.execute(delete(codes).where(*theirs))
+def withdraw_codes(connection: Connection, user_id: int) -> None:
+    """Those of a person, for a new password or address, that were not used: others may have had them mailed."""
+    connection.execute(delete(codes).where(codes.c.user_id == user_id, codes.c.used_at.is_(None)))
 
 
 def withdraw_codes_to(connection: Connection, email: str, purposes: tuple[Purpose, ...]) -> None:

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from backend.src.config.settings import AccountSettings
 from backend.src.core.errors import Unauthenticated
@@ -59,10 +59,7 @@ def wait_s(failures: int, settings: AccountSettings) -> float:
 
 def count_attempt(connection: Connection, name: str, settings: AccountSettings, now: datetime) -> Attempt:
     """Counts an attempt that is about to be made; one that may not be is not counted."""
-    key = name_hash(name)
-    row = connection.execute(
-        select(login_failures).where(login_failures.c.name_hash == key).with_for_update()
-    ).mappings().first()  # fmt: skip
+    key, row = name_hash(name), _lock_row(connection, name)
     if row is not None and row["locked_until"] is not None and row["locked_until"] > now:
         return Attempt(wait_s=(row["locked_until"] - now).total_seconds())
     before = 0 if row is None or row["last_failed_at"] + FORGOTTEN_AFTER <= now else int(row["failures"])
@@ -77,6 +74,17 @@ def count_attempt(connection: Connection, name: str, settings: AccountSettings, 
     return Attempt(locked_until=locked_until if failures == settings.lockout_failures else None)
 
 
+def take_back(connection: Connection, name: str, settings: AccountSettings) -> None:
+    """An attempt was counted, and then there was nobody to check its password."""
+    row = _lock_row(connection, name)
+    if row is None:
+        return
+    failures = max(0, int(row["failures"]) - 1)
+    still_locked = row["locked_until"] if wait_s(failures, settings) else None
+    same = update(login_failures).where(login_failures.c.name_hash == row["name_hash"])
+    connection.execute(same.values(failures=failures, locked_until=still_locked))
+
+
 def note_failure(connection: Connection, name: str, now: datetime) -> None:
     """When it failed: a little after it was counted."""
     failed = update(login_failures).where(login_failures.c.name_hash == name_hash(name))
@@ -86,3 +94,8 @@ def note_failure(connection: Connection, name: str, now: datetime) -> None:
 def forget_failures(connection: Connection, name: str) -> None:
     """After a login that succeeded, or a reset."""
     connection.execute(delete(login_failures).where(login_failures.c.name_hash == name_hash(name)))
+
+
+def _lock_row(connection: Connection, name: str) -> RowMapping | None:
+    mine = select(login_failures).where(login_failures.c.name_hash == name_hash(name))
+    return connection.execute(mine.with_for_update()).mappings().first()

@@ -84,7 +84,7 @@ class PasswordResets:
         def work(connection: Connection) -> User:
             found, still = self._whose(connection, code)
             codes.use_code(connection, found, now)
-            codes.withdraw_codes(connection, Purpose.RESET, user_id=still.id)
+            codes.withdraw_codes(connection, still.id)
             session_rows.revoke_all(connection, still.id, "password", now)
             lockout.forget_failures(connection, still.email)
             self._mail.put(connection, notice)

@@ -53,14 +53,15 @@ class Profiles:
     ) -> User:
         """Ends every session but this one. Raises WrongPassword, Conflict without a password, Invalid, TooMany."""
         user = await self._users.get(user_id)
-        await self._prove(user, password)
+        proof = await self._prove(user, password)
         await self._passwords.validate(new_password, (user.email, user.name), field="newPassword")
         password_hash, now = await self._passwords.hash(new_password), self._clock.now()
         notice = self._mail.letters.password_changed(user.email, user.name, now, address)
 
         def work(connection: Connection) -> User:
+            _refuse_outdated(connection, user_id, proof)
             session_rows.revoke_all(connection, user_id, "password", now, keep=session)
-            codes.withdraw_codes(connection, Purpose.RESET, user_id=user_id)
+            codes.withdraw_codes(connection, user_id)
             self._mail.put(connection, notice)
             changed = {"password_hash": password_hash, "password_changed_at": now}
             return user_rows.change_user(connection, user_id, now, **changed)
@@ -74,12 +75,13 @@ class Profiles:
         Conflict without a password, TooMany, Unavailable without mail."""
         self._mail.require()
         address, user = normalised_address(new_email, field="newEmail"), await self._users.get(user_id)
-        await self._prove(user, password)
+        proof = await self._prove(user, password)
         code, now, lifetime_s = codes.new_code(), self._clock.now(), self._settings.verification_s
         letter = self._mail.letters.change_address(address, user.name, self._mail.link(VERIFY, code), lifetime_s)
         draft = CodeDraft(purpose=Purpose.ADDRESS, lifetime_s=lifetime_s, user_id=user_id, email=address)
 
         def work(connection: Connection) -> None:
+            _refuse_outdated(connection, user_id, proof)
             if codes.too_many_mails(connection, address, now):
                 return
             owner = user_rows.find_user(connection, address)
@@ -103,8 +105,7 @@ class Profiles:
             still = codes.find_code(connection, code, (Purpose.ADDRESS,), now)
             codes.use_code(connection, still, now)
             # what was mailed to the old address, or to others that were asked for, does nothing any more
-            codes.withdraw_codes(connection, Purpose.RESET, user_id=before.id)
-            codes.withdraw_codes(connection, Purpose.ADDRESS, user_id=before.id)
+            codes.withdraw_codes(connection, before.id)
             self._mail.put(connection, notice)
             return user_rows.change_user(connection, before.id, now, email=still.email, verified_at=now)
 
@@ -115,11 +116,12 @@ class Profiles:
     async def delete(self, user_id: int, password: str | None) -> User:
         """For good. Raises WrongPassword, LastAdministrator, TooMany."""
         user = await self._users.get(user_id)
-        if user.has_password:
-            await self._prove(user, password or "")
+        proof = await self._prove(user, password or "") if user.has_password else None
         now, notice = self._clock.now(), self._mail.letters.account_deleted(user.email, user.name)
 
         def work(connection: Connection) -> User:
+            if proof is not None:
+                _refuse_outdated(connection, user_id, proof)
             self._mail.put(connection, notice)
             return delete_user(connection, user_id, now)
 
@@ -132,14 +134,20 @@ class Profiles:
             raise CodeUnknown
         return await self._users.get(user_id)
 
-    async def _prove(self, user: User, password: str) -> None:
+    async def _prove(self, user: User, password: str) -> str:
         if not user.has_password:
             raise Conflict(
                 "this account has no password", remedy="have one sent to you: POST /v1/users/password/forgot"
             )
         try:
-            right = await self._users.prove(user, password)
+            proof = await self._users.prove(user, password)
         except LockedOut as exc:  # they are known: 401 would tell their client to log in anew
             raise TooMany(exc.message, remedy=exc.remedy, retry_after_s=exc.retry_after_s) from exc
-        if not right:
+        if proof is None:
             raise WrongPassword
+        return proof
+
+
+def _refuse_outdated(connection: Connection, user_id: int, proof: str) -> None:
+    if not user_rows.still_proven(connection, user_id, proof):
+        raise WrongPassword

@@ -101,8 +101,7 @@ class Registrations:
 
         Raises Invalid, AddressTaken, Forbidden when registration is closed.
         """
-        if self._settings.registration == CLOSED:
-            raise Forbidden("nobody can be invited: registration is closed", remedy="make the user yourself")
+        self._must_not_be_closed()
         address, code, now = normalised_address(email), codes.new_code(), self._clock.now()
         link = self._mail.link(ACCEPT, code)
         letter = self._mail.letters.invitation(address, by, role.value, link, self._settings.invitation_s)
@@ -126,7 +125,11 @@ class Registrations:
         return handed_out(self._mail, made, code, link)
 
     async def accept(self, code: str, name: str, password: str) -> User:
-        """Uses an invitation: the account is made. Raises CodeUnknown, CodeUsed, AddressTaken, Invalid, TooMany."""
+        """Uses an invitation: the account is made.
+
+        Raises CodeUnknown, CodeUsed, AddressTaken, Invalid, TooMany, Forbidden when registration is closed.
+        """
+        self._must_not_be_closed()
         now = self._clock.now()
         found = await self._sql.read(lambda c: codes.find_code(c, code, (Purpose.INVITATION,), now))
         await self._passwords.validate(password, (found.email or "", name))
@@ -148,6 +151,12 @@ class Registrations:
         now = self._clock.now()
         if not await self._sql.write(lambda connection: codes.withdraw_invitation(connection, invitation_id, now)):
             raise NotFound(f"invitation {invitation_id} not found: used, expired or withdrawn")
+
+    def _must_not_be_closed(self) -> None:
+        if self._settings.registration == CLOSED:
+            raise Forbidden(
+                "nobody can be invited: registration is closed", remedy="an administrator can make the user"
+            )
 
     def _must_be_open(self) -> None:
         if self._settings.registration != OPEN:

@@ -108,6 +108,12 @@ def password_hash_of(connection: Connection, user_id: int) -> str | None:
     return password_hash
 
 
+def still_proven(connection: Connection, user_id: int, proof: str) -> bool:
+    """Whether the hash of the password that was shown is still theirs: they may have had it reset meanwhile."""
+    query = select(users.c.password_hash).where(users.c.id == user_id).with_for_update()
+    return connection.scalar(query) == proof
+
+
 def list_users(connection: Connection, *, part: str | None, after: str | None, limit: int) -> list[User]:
     """In the order of their addresses, from the one after `after`; `part` of an address or a name, in any case."""
     query = select(users).where(users.c.email.is_not(None)).order_by(users.c.email).limit(limit)

@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 
 from backend.src.config.settings import AccountSettings
 from backend.src.core.clock import Clock
-from backend.src.core.errors import Conflict, Invalid, StartFailed, Unauthenticated
+from backend.src.core.errors import Conflict, Invalid, StartFailed, TooMany, Unauthenticated
 from backend.src.infra.sql import SQL
-from backend.src.services.accounts import lockout, session_rows, user_rows
+from backend.src.services.accounts import codes, lockout, session_rows, user_rows
 from backend.src.services.accounts.account_mail import AccountMail
 from backend.src.services.accounts.email_addresses import login_name, normalised_address
 from backend.src.services.accounts.lockout import Attempt, LockedOut
@@ -72,23 +72,25 @@ class Users:
         attempt = await self._count_attempt(name)
         login = await self._sql.read(lambda connection: user_rows.find_login(connection, name))
         user, password_hash = login or (None, None)
-        right = await self._passwords.check(password, password_hash)
+        right = await self._check(name, password, password_hash)
         if user is None or password_hash is None or not right or user.disabled:
             await self._note_lock(attempt, name, user)
             raise _wrong()
         new_hash = await self._passwords.hash(password) if self._passwords.needs_rehash(password_hash) else None
         return await self._let_in(user, name, password_hash, new_hash)
 
-    async def prove(self, user: User, password: str) -> bool:
-        """Whether it is their password; counted like a login. Raises LockedOut, TooMany."""
+    async def prove(self, user: User, password: str) -> str | None:
+        """The hash of their password if this is it, for user_rows.still_proven; counted like a login.
+
+        Raises LockedOut, TooMany.
+        """
         attempt = await self._count_attempt(user.email)
         password_hash = await self._sql.read(lambda connection: user_rows.password_hash_of(connection, user.id))
-        right = await self._passwords.check(password, password_hash)
-        if right:
-            await self._sql.write(lambda connection: lockout.forget_failures(connection, user.email))
-        else:
+        if not await self._check(user.email, password, password_hash):
             await self._note_lock(attempt, user.email, user)
-        return right
+            return None
+        await self._sql.write(lambda connection: lockout.forget_failures(connection, user.email))
+        return password_hash
 
     async def get(self, user_id: int) -> User:
         """Raises UserNotFound."""
@@ -132,7 +134,14 @@ class Users:
         values: dict[str, Any] = {} if name is None else {"name": name}
         if email is not None:
             values["email"] = normalised_address(email)
-        return await self._change(user_id, **values)
+        now = self._clock.now()
+
+        def work(connection: Connection) -> User:
+            if "email" in values:
+                codes.withdraw_codes(connection, user_id)
+            return user_rows.change_user(connection, user_id, now, **values)
+
+        return await self._sql.write(work, touches=user_rows.TABLES)
 
     async def set_role(self, user_id: int, role: Role) -> User:
         """A role that allows less ends the person's sessions. Raises UserNotFound, LastAdministrator."""
@@ -155,7 +164,11 @@ class Users:
 
     async def enable(self, user_id: int) -> User:
         """Lets them in again. Raises UserNotFound."""
-        return await self._change(user_id, disabled_at=None)
+        now = self._clock.now()
+        return await self._sql.write(
+            lambda connection: user_rows.change_user(connection, user_id, now, disabled_at=None),
+            touches=user_rows.TABLES,
+        )
 
     async def delete(self, user_id: int) -> User:
         """Forgets address, name and password; what they did stays recorded. Raises UserNotFound, LastAdministrator."""
@@ -168,6 +181,13 @@ class Users:
         if attempt.wait_s:
             raise LockedOut(attempt.wait_s)
         return attempt
+
+    async def _check(self, name: str, password: str, password_hash: str | None) -> bool:
+        try:
+            return await self._passwords.check(password, password_hash)
+        except TooMany:  # nobody was wrong
+            await self._sql.write(lambda connection: lockout.take_back(connection, name, self._settings))
+            raise
 
     async def _note_lock(self, attempt: Attempt, name: str, user: User | None) -> None:
         """Tells the mailbox of an account that its name was locked; for a name without one, the same work."""
@@ -195,12 +215,6 @@ class Users:
 
         return await self._sql.write(work)  # touches nothing: when they came last opens no door
 
-    async def _change(self, user_id: int, **values: Any) -> User:
-        now = self._clock.now()
-        return await self._sql.write(
-            lambda connection: user_rows.change_user(connection, user_id, now, **values), touches=user_rows.TABLES
-        )
-
     async def _make_first(self, email: str, password: str) -> None:
         try:
             user = await self.create(UserDraft(email, FIRST_NAME, Role.ADMINISTRATOR, password), by=BY_CONFIGURATION)
@@ -216,6 +230,7 @@ def disable_user(connection: Connection, user_id: int, now: datetime) -> User:
     """Lets a person in no more, and ends their sessions; the write touches TRUST."""
     user_rows.keep_an_administrator(connection, user_rows.get_user(connection, user_id))
     session_rows.revoke_all(connection, user_id, "disabled", now)
+    codes.withdraw_codes(connection, user_id)
     return user_rows.change_user(connection, user_id, now, disabled_at=now)
 
 
