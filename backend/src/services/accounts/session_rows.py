@@ -122,6 +122,8 @@ def revoke(connection: Connection, session_id: str, because: str, now: datetime,
 
 def revoke_all(connection: Connection, user_id: int, because: str, now: datetime, keep: str | None = None) -> None:
     """Ends every session of a person, at once and for good, but the one to keep; the write must touch TABLES."""
+    # the person first, as whoever opens or refreshes a session does: else a login under way could slip in behind
+    connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
     going = update(sessions).where(sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None))
     if keep is not None:
         going = going.where(sessions.c.id != keep)
