@@ -114,8 +114,18 @@ async def test_a_mail_sealed_under_another_key_waits_for_it(
     await other.mail.start()
     assert await other.outbox.deliver_once() == DeliveryReport(put_off=1)
     assert "SECRET_KEY" in str((await stand.rows())[0].error)
-    clock.advance(60)
+    clock.advance(76)
     assert await stand.outbox.deliver_once() == DeliveryReport(sent=1)
+
+
+async def test_mail_sealed_under_another_key_holds_nobody_up(
+    stand: Stand, sql: SQL, clock: ManualClock, server: SmtpServer
+) -> None:
+    await stand.put(3)
+    other = Stand(sql, clock, server.settings(), key="o" * 32)
+    await other.mail.start()
+    await other.put()
+    assert await other.outbox.deliver_once() == DeliveryReport(put_off=3, sent=1)
 
 
 async def test_many_processes_send_each_mail_once(

@@ -115,6 +115,9 @@ class Delivery:
     async def _deliver(self, claimed: Claimed) -> Ending:
         try:
             message = self._seal.open(claimed.message)
+        except Unavailable as error:  # sealed under another SECRET_KEY: the mail server has no part in that
+            return await self._put_off(claimed, REFUSED_FOR_NOW, error, Ending.PUT_OFF)
+        try:
             await self._mail.send(claimed.recipient, message)
         except MailRefused as error:
             return await self._fail(claimed, error.message)
