@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from backend.src.services.accounts import ApiKey, KeyChange, KeyDraft, Rotation, Scope
 from backend.src.web.inputs import NO_NUL, IdText, Moment, Name
@@ -15,7 +15,7 @@ from backend.src.web.models import RequestModel, ResponseModel
 MOST_RANGES = 64
 LONGEST_OVERLAP_S = 2_592_000  # a month
 
-Range = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
+Range = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_NUL), Field(examples=["10.1.0.0/16"])]
 Ranges = Annotated[
     list[Range], Field(max_length=MOST_RANGES, description="addresses and networks it may be used from; none: any")
 ]
@@ -24,7 +24,9 @@ Ranges = Annotated[
 class NewKey(RequestModel):
     """A key to make: by scopes, or by the two rights that older clients know."""
 
-    app_name: Name
+    model_config = ConfigDict(json_schema_extra={"examples": [{"appName": "archiver", "scopes": ["read"]}]})
+
+    app_name: Name = Field(examples=["archiver"])
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=16)] | None = None
     read_access: bool | None = None
     write_access: bool | None = None
@@ -49,7 +51,7 @@ class NewKey(RequestModel):
 class ChangedKey(RequestModel):
     """What shall be different."""
 
-    app_name: Name | None = None
+    app_name: Name | None = Field(default=None, examples=["archiver"])
     expires_at: Moment | None = None
     addresses: Ranges | None = None
 
@@ -77,7 +79,7 @@ class Key(ResponseModel):
     """A key without its token. `prefix` is how the token begins; rotatedTo is the key that took its place."""
 
     id: IdText
-    app_name: str
+    app_name: str = Field(examples=["archiver"])
     is_active: bool
     read_access: bool
     write_access: bool
@@ -86,9 +88,9 @@ class Key(ResponseModel):
     updated_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
-    prefix: str | None
-    created_by: str | None
-    addresses: list[str]
+    prefix: str | None = Field(examples=["lrd_4ac0660d"])
+    created_by: str | None = Field(examples=["ann@lab.example"])
+    addresses: list[str] = Field(examples=[["10.1.0.0/16"]])
     rotated_to: IdText | None
 
     @classmethod
@@ -109,4 +111,4 @@ class Key(ResponseModel):
 class KeyWithToken(Key):
     """A key just made; its token is shown this once."""
 
-    token: str
+    token: str = Field(examples=["lrd_4ac0660d_..."])

@@ -26,6 +26,7 @@ from backend.src.web import openapi, problems
 from backend.src.web.access import Authenticator, Gate, SocketRefused
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.compression import Compression
+from backend.src.web.conditional import Validators
 from backend.src.web.crash_border import CrashBorder
 from backend.src.web.door import Door
 from backend.src.web.http_figures import HttpFigures
@@ -130,7 +131,9 @@ def _cross_origin(door: DoorSettings) -> list[Middleware]:
 
 async def _openapi(request: Request) -> Response:
     # the first time it takes a third of a second, in which live values must go on
-    return Boilerplates.json(await asyncio.to_thread(openapi.document, request.app))
+    content = await asyncio.to_thread(openapi.encoded, request.app)
+    state = Validators.weak(request, content)
+    return state.unchanged(request) or Boilerplates.encoded_json(content, headers=state.headers())
 
 
 async def _nothing_left(_socket: Any, _refused: Exception) -> None:

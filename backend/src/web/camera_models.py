@@ -20,14 +20,25 @@ MOST_CAMERAS = 100
 NS = 1_000_000_000
 
 CameraName = Annotated[
-    str, Path(min_length=1, max_length=LONGEST_NAME, pattern=NAME, description="its PV, without pva://")
+    str,
+    Path(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        pattern=NAME,
+        description="its PV, without pva://",
+        examples=["PROF:LI21:1"],
+    ),
 ]
 CameraText = Annotated[
-    str, StringConstraints(min_length=1, max_length=LONGEST_NAME + len("pva://"), pattern=r"^[^\x00\s]+$")
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_NAME + len("pva://"), pattern=r"^[^\x00\s]+$"),
+    Field(examples=["PROF:LI21:1"]),
 ]
 Cameras = Annotated[list[CameraText], Field(max_length=MOST_CAMERAS)] | bool
-Rate = Annotated[float, Query(gt=0, le=FASTEST_HZ, allow_inf_nan=False, description="pictures a second, at most")]
-Width = Annotated[int, Query(ge=16, le=16_384, description="pixels; wider pictures are scaled down")]
+Rate = Annotated[
+    float, Query(gt=0, le=FASTEST_HZ, allow_inf_nan=False, description="pictures a second, at most", examples=[5])
+]
+Width = Annotated[int, Query(ge=16, le=16_384, description="pixels; wider pictures are scaled down", examples=[640])]
 
 
 class CameraAnswer(ResponseModel):
@@ -37,13 +48,13 @@ class CameraAnswer(ResponseModel):
     lastBad why. What describes a picture is of the newest one, null without one.
     """
 
-    pv: str
+    pv: str = Field(examples=["PROF:LI21:1"])
     state: CameraState
-    looking: int
-    frames: int
-    bad_frames: int
+    looking: int = Field(examples=[1])
+    frames: int = Field(examples=[512])
+    bad_frames: int = Field(examples=[0])
     last_bad: str | None
-    rate_hz: float
+    rate_hz: float = Field(examples=[9.98])
     width: int | None
     height: int | None
     colour_mode: str | None
@@ -101,9 +112,9 @@ class NewClip(RequestModel):
 class CameraFileAnswer(ResponseModel):
     """A file of a snapshot's camera."""
 
-    media_type: str
-    size_bytes: int
-    sha256: str
+    media_type: str = Field(examples=["image/png"])
+    size_bytes: int = Field(examples=[412160])
+    sha256: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
 
 
 class SnapshotCamera(ResponseModel):
@@ -113,7 +124,7 @@ class SnapshotCamera(ResponseModel):
     taken. attributes: those of the detector, e.g. exposure and gain.
     """
 
-    pv: str
+    pv: str = Field(examples=["PROF:LI21:1"])
     error: str | None
     timestamp: datetime | None
     timestamp_ns: int | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from backend.src.services.health import Dependency, Readiness, Summary
 from backend.src.services.live import Heartbeat
@@ -13,24 +13,28 @@ from backend.src.services.monitoring import Audit, CircuitReport, CircuitState, 
 NS = 1e9
 CAUSES = ("error", "remedy", "detail")
 
-CircuitName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00\s]+$")]
+CircuitName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00\s]+$"),
+    Field(description="of the list of circuits", examples=["QUAD:LI21"]),
+]
 
 
 class HeartbeatAnswer(BaseModel):
     """The monitor's last sign of life, seconds since 1970."""
 
-    timestamp: float | None
+    timestamp: float | None = Field(examples=[1772440200.25])
     alive: bool
-    age_seconds: float | None
+    age_seconds: float | None = Field(examples=[0.3])
     error: str | None
 
 
 class DependencyAnswer(BaseModel):
     """One thing that the server depends on; detail: what it is, such as a program and its version."""
 
-    state: str
+    state: str = Field(examples=["up"])
     needed: bool
-    latency_ms: float
+    latency_ms: float = Field(examples=[0.42])
     error: str | None
     remedy: str | None
     detail: str | None = None
@@ -39,55 +43,55 @@ class DependencyAnswer(BaseModel):
 class ReadyAnswer(BaseModel):
     """degraded: what is away and not needed, comma-separated; null for nothing."""
 
-    status: str
+    status: str = Field(examples=["ready"])
     degraded: str | None
-    dependencies: dict[str, DependencyAnswer]
+    dependencies: dict[Annotated[str, Field(examples=["sql"])], DependencyAnswer]
 
 
 class SummaryAnswer(BaseModel):
     """The machine in a few numbers."""
 
-    status: str
+    status: str = Field(examples=["healthy"])
     monitor_alive: bool
-    heartbeat_age_seconds: float | None
-    total_pvs: int
-    connected_pvs: int
-    disconnected_pvs: int
-    never_connected_pvs: int
-    stale_pvs: int
-    pvs_in_alarm: int
-    disconnected_percentage: float
+    heartbeat_age_seconds: float | None = Field(examples=[0.3])
+    total_pvs: int = Field(examples=[40000])
+    connected_pvs: int = Field(examples=[39998])
+    disconnected_pvs: int = Field(examples=[2])
+    never_connected_pvs: int = Field(examples=[1])
+    stale_pvs: int = Field(examples=[0])
+    pvs_in_alarm: int = Field(examples=[12])
+    disconnected_percentage: float = Field(examples=[0.005])
     watchdog_running: bool
-    last_watchdog_check: float | None
-    issues: list[str]
-    epics: dict[str, Any]
+    last_watchdog_check: float | None = Field(examples=[1772440150.0])
+    issues: list[str] = Field(examples=[["2 PVs are disconnected"]])
+    epics: dict[str, Any] = Field(examples=[{"ingest": "native"}])
 
 
 class DisconnectedAnswer(BaseModel):
     """Names of channels that are not connected; never_connected is a part of them."""
 
-    count: int
-    pvs: list[str]
-    never_connected_count: int
-    never_connected: list[str]
+    count: int = Field(examples=[2])
+    pvs: list[str] = Field(examples=[["BPMS:LI21:233:X", "QUAD:LI21:999:BDES"]])
+    never_connected_count: int = Field(examples=[1])
+    never_connected: list[str] = Field(examples=[["QUAD:LI21:999:BDES"]])
 
 
 class StaleAnswer(BaseModel):
     """Names of connected channels whose value may not be the present one."""
 
-    count: int
-    threshold_seconds: float | None
-    pvs: list[str]
+    count: int = Field(examples=[1])
+    threshold_seconds: float | None = Field(examples=[60])
+    pvs: list[str] = Field(examples=[["BPMS:LI21:233:X"]])
 
 
 class CircuitAnswer(BaseModel):
     """One device's circuit; times in seconds since 1970."""
 
-    name: str
+    name: str = Field(examples=["QUAD:LI21"])
     state: CircuitState
-    failure_count: int
-    success_count: int
-    call_count: int
+    failure_count: int = Field(examples=[5])
+    success_count: int = Field(examples=[0])
+    call_count: int = Field(examples=[5])
     last_failure: float | None
     opened_at: float | None
 
@@ -95,9 +99,9 @@ class CircuitAnswer(BaseModel):
 class CircuitsAnswer(BaseModel):
     """Every circuit with something to remember."""
 
-    open_circuit_count: int
-    total_circuits: int
-    open_circuits: list[str]
+    open_circuit_count: int = Field(examples=[1])
+    total_circuits: int = Field(examples=[1])
+    open_circuits: list[str] = Field(examples=[["QUAD:LI21"]])
     circuits: list[CircuitAnswer]
 
 
@@ -105,39 +109,39 @@ class Done(BaseModel):
     """It was done."""
 
     success: bool
-    message: str
+    message: str = Field(examples=["QUAD:LI21 will be asked again"])
 
 
 class MonitorAnswer(BaseModel):
     """The monitor that leads; null where that is not known here."""
 
-    status: str
-    message: str
-    age_seconds: float | None
-    leader: str | None
-    state: str | None
-    epoch: int | None
-    watched_pvs: int | None
-    updates: int | None
-    drains: int | None
-    last_drain_ms: float | None
-    longest_drain_ms: float | None
+    status: str = Field(examples=["healthy"])
+    message: str = Field(examples=["the monitor is alive"])
+    age_seconds: float | None = Field(examples=[0.3])
+    leader: str | None = Field(examples=["control-1:4120"])
+    state: str | None = Field(examples=["leading"])
+    epoch: int | None = Field(examples=[7])
+    watched_pvs: int | None = Field(examples=[40000])
+    updates: int | None = Field(examples=[91200311])
+    drains: int | None = Field(examples=[51200])
+    last_drain_ms: float | None = Field(examples=[1.9])
+    longest_drain_ms: float | None = Field(examples=[14.2])
 
 
 class WatchdogAnswer(BaseModel):
     """The last audit of the live table; last_check in seconds since 1970."""
 
     running: bool
-    last_check: float | None
-    check_count: int
-    duration_seconds: float | None
-    checked_count: int
-    confirmed_count: int
-    moving_count: int
-    stale_count: int
-    unanswered_count: int
-    disconnected_count: int
-    resubscribed_total: int
+    last_check: float | None = Field(examples=[1772440150.0])
+    check_count: int = Field(examples=[120])
+    duration_seconds: float | None = Field(examples=[0.12])
+    checked_count: int = Field(examples=[40000])
+    confirmed_count: int = Field(examples=[31200])
+    moving_count: int = Field(examples=[8798])
+    stale_count: int = Field(examples=[0])
+    unanswered_count: int = Field(examples=[0])
+    disconnected_count: int = Field(examples=[2])
+    resubscribed_total: int = Field(examples=[3])
 
 
 def heartbeat_answer(beat: Heartbeat) -> HeartbeatAnswer:

@@ -17,7 +17,9 @@ MOST_NAMES = 100_000
 MOST_ELEMENTS = 1_000_000
 LONGEST_STRING = 65_536
 
-PvName = Annotated[str, StringConstraints(max_length=262, pattern=NO_NUL)]
+PvName = Annotated[str, StringConstraints(max_length=262, pattern=NO_NUL), Field(examples=["QUAD:LI21:201:BDES"])]
+Value = Annotated[Any, Field(examples=[1.25])]
+"""A number, a text, or a list of either: whatever the PV has."""
 Integer = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
 Scalar = bool | Integer | Finite | Annotated[str, StringConstraints(max_length=LONGEST_STRING, pattern=NO_NUL)]
 
@@ -31,38 +33,38 @@ class PvNames(RequestModel):
 class Entry(ResponseModel):
     """One channel as the monitor last saw it; times in seconds since 1970, timestampNs exact."""
 
-    value: Any
+    value: Value
     connected: bool
     updated_at: Annotated[float | None, Field(alias="updated_at")]
-    status: str | None
-    severity: int | None
-    timestamp: float | None
-    timestamp_ns: int | None
-    units: str | None
+    status: str | None = Field(examples=["NO_ALARM"])
+    severity: int | None = Field(examples=[0])
+    timestamp: float | None = Field(examples=[1772440200.25])
+    timestamp_ns: int | None = Field(examples=[1772440200250000000])
+    units: str | None = Field(examples=["kG"])
     error: str | None
     enum_label: str | None
-    precision: int | None
+    precision: int | None = Field(examples=[3])
     stale: bool
 
 
 class AllEntries(ResponseModel):
     """Every channel of the catalogue."""
 
-    values: dict[str, Entry]
-    count: int
+    values: dict[PvName, Entry]
+    count: int = Field(examples=[1])
 
 
 class CacheStatus(ResponseModel):
     """How full and how true the live table is."""
 
-    cached_pv_count: int
-    connected_pv_count: int
-    status: str
+    cached_pv_count: int = Field(examples=[39999])
+    connected_pv_count: int = Field(examples=[39998])
+    status: str = Field(examples=["connected"])
     error: str | None = None
 
 
 class _Read(ResponseModel):
-    value: Any
+    value: Value
     connected: bool
     error: str | None
     status: str | None = None
@@ -76,14 +78,14 @@ class _Read(ResponseModel):
 class DirectReading(_Read):
     """A PV read past the live table."""
 
-    pv: str
-    environment: dict[str, str]
+    pv: str = Field(examples=["QUAD:LI21:201:BDES"])
+    environment: dict[str, str] = Field(examples=[{"EPICS_CA_ADDR_LIST": "10.1.255.255"}])
 
 
 class NewValue(RequestModel):
     """A value to write; timeout: seconds for the put to complete."""
 
-    value: Scalar | Annotated[list[Scalar], Field(max_length=MOST_ELEMENTS)]
+    value: Scalar | Annotated[list[Scalar], Field(max_length=MOST_ELEMENTS)] = Field(examples=[1.25])
     wait: bool = True
     timeout: Seconds | None = None
 
@@ -91,9 +93,9 @@ class NewValue(RequestModel):
 class WrittenValue(_Read):
     """A put that went well, and what was read back after it; completed: the device said that it was done."""
 
-    id: str
-    pv: str
-    result: str
+    id: str = Field(examples=["17"])
+    pv: str = Field(examples=["QUAD:LI21:201:BDES"])
+    result: str = Field(examples=["ok"])
     completed: bool
 
 

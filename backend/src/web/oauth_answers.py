@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from backend.src.core.errors import Unauthenticated
@@ -28,11 +28,11 @@ Endpoint = TypeVar("Endpoint")
 class TokenAnswer(BaseModel):
     """The tokens of a login (RFC 6749, 5.1)."""
 
-    access_token: str
+    access_token: str = Field(examples=["eyJhbGciOiJIUzI1NiIs..."])
     token_type: str = BEARER
-    expires_in: int
-    refresh_token: str
-    scope: str
+    expires_in: int = Field(examples=[900])
+    refresh_token: str = Field(examples=["lrr_..."])
+    scope: str = Field(examples=["read write restore"])
 
     @classmethod
     def of(cls, pair: TokenPair) -> TokenAnswer:
@@ -82,7 +82,7 @@ class OAuthProblem(BaseModel):
     """Why it was refused (RFC 6749, 5.2)."""
 
     error: Fault
-    error_description: str
+    error_description: str = Field(examples=["the address or the password is wrong"])
 
 
 REFUSALS: Mapping[int, Mapping[str, Any]] = {

@@ -1,4 +1,4 @@
-"""What /openapi.json says beyond what FastAPI finds out by itself: access, problems, media types."""
+"""What /openapi.json says beyond what FastAPI finds out by itself: access, problems, media types, examples."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from fastapi.openapi.utils import get_openapi
 from backend.src.core.errors import Forbidden, Invalid, LarderError, NotFound, TooLarge, TooMany, Unauthenticated
 from backend.src.services.accounts.principal import Scope
 from backend.src.web.access import Access
-from backend.src.web.boilerplates import PROBLEM
-from backend.src.web.problems import PROBLEM_SCHEMA, shape_of
+from backend.src.web.examples import add_examples, operations
+from backend.src.web.http_codes import HttpCodes
+from backend.src.web.large_json import dumps
+from backend.src.web.openapi_problems import components, no_such_part, other_problems, problem_response
+from backend.src.web.openapi_tags import TAGS
+from backend.src.web.problems import shape_of
 from backend.src.web.routes import Route
 
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -48,19 +52,52 @@ SECURITY_SCHEMES: dict[str, Any] = {
     },
 }
 
-_problem: dict[str, Any] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+SERVERS = [{"url": "/", "description": "This server"}]
+LINK = {
+    "description": 'The next page: `<address>; rel="next"` (RFC 8288). None on the last page.',
+    "schema": {"type": "string"},
+    "example": '</v1/snapshots?continuationToken=WyJzbmFw>; rel="next"',
+}
+ETAG = {
+    "description": "Of this state of the resource; send it as If-None-Match the next time.",
+    "schema": {"type": "string"},
+    "example": 'W/"5d41402abc4b2a76b9719d911017c592"',
+}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of what you have: 304 while it is still so.",
+    "schema": {"type": "string", "pattern": r"^[\x20-\x7e]*$", "maxLength": 1_000},
+    "example": ETAG["example"],
+}
+RANGE = {
+    "name": "Range",
+    "in": "header",
+    "required": False,
+    "description": "One part of it, in bytes; several at once get the whole.",
+    "schema": {"type": "string", "pattern": r"^[\x20-\x7e]*$", "maxLength": 1_000},
+    "example": "bytes=0-1023",
+}
+PAGED_BY = "continuationToken"
+UNDESCRIBED = "Successful Response"
+ENCODED = "openapi_json"
 
 
 def problem_responses(route: Route) -> dict[int | str, dict[str, Any]]:
     """status -> response for every problem that this route may answer with, and a default for the rest."""
     responses: dict[int | str, dict[str, Any]] = {}
     for kind in (*_implied(route), *route.errors):
-        shape = shape_of(kind)
-        responses[int(shape.status)] = {"description": shape.title, "content": _problem}
+        responses[int(shape_of(kind).status)] = problem_response(kind)
     responses |= {status: dict(response) for status, response in route.responses.items()}
     if route.content is not None:
         responses[int(route.status)] = {"description": "The content", "content": _contents(route.content)}
-    responses["default"] = {"description": "Any other problem", "content": _problem}
+    if route.conditional:
+        responses[int(HttpCodes.NOT_MODIFIED)] = {"description": "You have it already", "headers": {"ETag": ETAG}}
+    if route.by_parts and route.content is not None:
+        part = {"description": "The part that was asked for", "content": _contents(route.content)}
+        responses |= {int(HttpCodes.PARTIAL_CONTENT): part, int(HttpCodes.RANGE_NOT_SATISFIABLE): no_such_part()}
+    responses["default"] = other_problems()
     return responses
 
 
@@ -76,12 +113,47 @@ def operation_extras(route: Route) -> dict[str, Any]:
 def document(app: FastAPI) -> dict[str, Any]:
     """The whole OpenAPI document, made once."""
     if app.openapi_schema is None:
-        found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        components = found.setdefault("components", {})
-        components["securitySchemes"] = SECURITY_SCHEMES
-        components.setdefault("schemas", {})["Problem"] = PROBLEM_SCHEMA
+        found = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, servers=SERVERS
+        )
+        parts = found.setdefault("components", {})
+        parts["securitySchemes"] = SECURITY_SCHEMES
+        for name, more in components().items():
+            parts.setdefault(name, {}).update(more)
+        for _, operation in operations(found):
+            _complete(operation, parts["schemas"])
+        add_examples(found)
+        used = {tag for _, operation in operations(found) for tag in operation.get("tags", ())}
+        found["tags"] = [{"name": tag, "description": text} for tag, text in TAGS.items() if tag in used]
         app.openapi_schema = found
     return app.openapi_schema
+
+
+def encoded(app: FastAPI) -> bytes:
+    """The document as JSON, made once."""
+    content: bytes | None = getattr(app.state, ENCODED, None)
+    if content is None:
+        content = dumps(document(app))
+        setattr(app.state, ENCODED, content)
+    return content
+
+
+def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """The headers that follow from what it does, and what its good answer is: the first sentence of its model."""
+    good = next(one for status, one in operation["responses"].items() if status.startswith(("2", "3")))
+    parameters = operation.setdefault("parameters", [])
+    headers = good.setdefault("headers", {})
+    schema: dict[str, Any] = next((one.get("schema", {}) for one in good.get("content", {}).values()), {})
+    if schema.get("type") == "array" and any(one["name"] == PAGED_BY for one in parameters):
+        headers["Link"] = LINK
+    if str(int(HttpCodes.NOT_MODIFIED)) in operation["responses"]:
+        headers["ETag"] = ETAG
+        parameters.append(IF_NONE_MATCH)
+    if str(int(HttpCodes.PARTIAL_CONTENT)) in operation["responses"]:
+        parameters.append(RANGE)
+    model = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
+    if good["description"] == UNDESCRIBED:
+        good["description"] = model.get("description", "Done").partition("\n\n")[0]
 
 
 def _contents(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from backend.src.web.models import RequestModel, ResponseModel
 MOST_PVS = 200_000
 MOST_TAGS = 1_000
 
-Device = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=NO_NUL)]
+Device = Annotated[str, StringConstraints(max_length=LONGEST_NAME, pattern=NO_NUL), Field(examples=["QUAD 201"])]
 TagIds = Annotated[list[BodyId], Field(max_length=MOST_TAGS)]
 
 _EXAMPLE: dict[str, Any] = {
@@ -112,29 +112,29 @@ class CarriedTag(ResponseModel):
     """A tag as a PV carries it."""
 
     id: IdText
-    name: str
+    name: str = Field(examples=["LI21"])
     description: str | None
     group_id: IdText
-    group_name: str
+    group_name: str = Field(examples=["Area"])
 
 
 class PvAnswer(ResponseModel):
     """A PV. Addresses of the default protocol are bare names."""
 
     id: IdText
-    setpoint_address: str | None
-    readback_address: str | None
+    setpoint_address: str | None = Field(examples=["QUAD:LI21:201:BDES"])
+    readback_address: str | None = Field(examples=["QUAD:LI21:201:BACT"])
     config_address: str | None
-    device: str | None
-    description: str | None
-    abs_tolerance: float
-    rel_tolerance: float
+    device: str | None = Field(examples=["QUAD 201"])
+    description: str | None = Field(examples=["Quadrupole field"])
+    abs_tolerance: float = Field(examples=[0.01])
+    rel_tolerance: float = Field(examples=[0.0])
     read_only: bool
     tags: list[CarriedTag]
     created_date: datetime
     last_modified_date: datetime
-    created_by: str | None
-    last_modified_by: str | None
+    created_by: str | None = Field(examples=["ann@lab.example"])
+    last_modified_by: str | None = Field(examples=["ann@lab.example"])
 
 
 class PagedPvs(ResponseModel):
@@ -142,24 +142,24 @@ class PagedPvs(ResponseModel):
 
     results: list[PvAnswer]
     continuation_token: str | None
-    total_count: int
+    total_count: int = Field(examples=[1])
 
 
 class FoundPvs(ResponseModel):
     """The PVs that a search found; liveValues only when asked for."""
 
     results: list[PvAnswer]
-    total_count: int
-    limit: int
-    offset: int
+    total_count: int = Field(examples=[1])
+    limit: int = Field(examples=[100])
+    offset: int = Field(examples=[0])
     live_values: dict[str, Entry] | None = None
 
 
 class ImportedRow(ResponseModel):
     """What became of one row; reason: why it was rejected, or what an update changed."""
 
-    line: int
-    pv_name: str
+    line: int = Field(examples=[2])
+    pv_name: str = Field(examples=["QUAD:LI21:201:BDES"])
     outcome: Outcome
     reason: str | None
 
@@ -168,12 +168,12 @@ class ImportAnswer(ResponseModel):
     """What an import did, or with dryRun would do."""
 
     dry_run: bool
-    created: int
-    updated: int
-    unchanged: int
-    rejected: int
-    groups_created: int
-    tags_created: int
+    created: int = Field(examples=[1])
+    updated: int = Field(examples=[0])
+    unchanged: int = Field(examples=[0])
+    rejected: int = Field(examples=[0])
+    groups_created: int = Field(examples=[1])
+    tags_created: int = Field(examples=[1])
     rows: list[ImportedRow]
 
 

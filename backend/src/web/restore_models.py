@@ -58,13 +58,13 @@ class RestoreBody(RestoreSelection):
 class PlanItem(ResponseModel):
     """One PV: what would be done, why, what it has now and what it would get. Labels are those of enums."""
 
-    pv_id: str
-    pv_name: str
-    address: str | None
+    pv_id: str = Field(examples=["17"])
+    pv_name: str = Field(examples=["QUAD:LI21:201:BDES"])
+    address: str | None = Field(examples=["QUAD:LI21:201:BDES"])
     verdict: Verdict
-    reason: str
-    current: Any
-    target: Any
+    reason: str = Field(examples=["differs by 0.5"])
+    current: Any = Field(examples=[1.75])
+    target: Any = Field(examples=[1.25])
     current_label: str | None
     target_label: str | None
 
@@ -72,20 +72,20 @@ class PlanItem(ResponseModel):
 class PlanAnswer(ResponseModel):
     """What a restore would do, in name order. POST .../restore with the planId does exactly that, until it expires."""
 
-    plan_id: str
-    snapshot_id: str
+    plan_id: str = Field(examples=["0123456789abcdef"])
+    snapshot_id: str = Field(examples=["9f2c4e1a7b3d5f60"])
     created_at: datetime
     expires_at: datetime
-    counts: dict[str, int]
+    counts: dict[str, int] = Field(examples=[{"write": 1}])
     items: list[PlanItem]
 
 
 class Failure(ResponseModel):
     """A PV that is not as it was to be."""
 
-    pv_id: str
-    pv_name: str
-    error: str
+    pv_id: str = Field(examples=["17"])
+    pv_name: str = Field(examples=["QUAD:LI21:201:BDES"])
+    error: str = Field(examples=["it did not confirm the put in 10 s"])
 
 
 class RestoreFinished(JobStarted):
@@ -93,37 +93,37 @@ class RestoreFinished(JobStarted):
 
     status: JobStatus
     error: str | None
-    result_id: str | None
-    total_p_vs: int = Field(alias="totalPVs")
-    success_count: int
-    failure_count: int
+    result_id: str | None = Field(examples=["c3a9d5e8f1b20746"])
+    total_p_vs: int = Field(alias="totalPVs", examples=[2])
+    success_count: int = Field(examples=[1])
+    failure_count: int = Field(examples=[1])
     failures: list[Failure]
 
 
 class Outcome(ResponseModel):
     """What became of one PV. ok: it is as the snapshot has it, or was left alone on purpose."""
 
-    pv_id: str
-    pv_name: str
-    address: str | None
+    pv_id: str = Field(examples=["17"])
+    pv_name: str = Field(examples=["QUAD:LI21:201:BDES"])
+    address: str | None = Field(examples=["QUAD:LI21:201:BDES"])
     verdict: Verdict
     result: Result
     ok: bool
-    message: str
-    target: Any
-    before: Any
-    after: Any
+    message: str = Field(examples=["written and read back"])
+    target: Any = Field(examples=[1.25])
+    before: Any = Field(examples=[1.75])
+    after: Any = Field(examples=[1.25])
     verified: bool
 
 
 class OutcomesAnswer(ResponseModel):
     """A restore PV by PV, in name order. finished: false when it runs still, or died: then "unknown" may be written."""
 
-    job_id: str
+    job_id: str = Field(examples=["4b1d8e07c2a96f35"])
     status: JobStatus
-    snapshot_id: str
-    rollback_snapshot_id: str | None
-    actor: str
+    snapshot_id: str = Field(examples=["9f2c4e1a7b3d5f60"])
+    rollback_snapshot_id: str | None = Field(examples=["c3a9d5e8f1b20746"])
+    actor: str = Field(examples=["ann@lab.example"])
     finished: bool
-    counts: dict[str, int]
+    counts: dict[str, int] = Field(examples=[{"restored": 1}])
     outcomes: list[Outcome]

@@ -42,6 +42,8 @@ class Route:
     errors: classes of the error tree that this route may raise beyond those that follow from its shape
     (401, 403, 404 with an id in the path, 413, 422, 429).
     responses: status -> response, as OpenAPI has it, where a refusal is no problem document.
+    conditional: its answer carries an ETag, and whoever sends that back gets 304 while it is so (web/conditional.py).
+    by_parts: a part of its answer may be asked for with Range (web/byte_ranges.py).
     limited: LOGIN for what a stranger may try again and again: logins, registrations, resets.
     """
 
@@ -59,6 +61,8 @@ class Route:
     request_content: Mapping[str, Mapping[str, Any]] | None = None
     errors: tuple[type[LarderError], ...] = ()
     responses: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    conditional: bool = False
+    by_parts: bool = False
     body_limit: BodyLimit = BodyLimit.REQUEST
     limited: RateClass | None = None
     documented: bool = True

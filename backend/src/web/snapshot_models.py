@@ -100,85 +100,85 @@ class ChangedSnapshot(RequestModel):
 class JobStarted(ResponseModel):
     """The work goes on as a job: GET /v1/jobs/{jobId}."""
 
-    job_id: str
-    message: str
+    job_id: str = Field(examples=["4b1d8e07c2a96f35"])
+    message: str = Field(examples=["saving 'Before the shutdown'"])
 
 
 class SnapshotCounts(ResponseModel):
     """PVs by their worst channel: disconnected, else stale, else captured; and how many are in alarm besides."""
 
-    captured: int
-    stale: int
-    disconnected: int
-    alarm: int
+    captured: int = Field(examples=[39998])
+    stale: int = Field(examples=[0])
+    disconnected: int = Field(examples=[2])
+    alarm: int = Field(examples=[12])
 
 
 class SnapshotPicture(ResponseModel):
     """A camera of a snapshot; error: why there is no picture."""
 
-    pv: str
+    pv: str = Field(examples=["PROF:LI21:1"])
     error: str | None
 
 
 class SnapshotSummary(ResponseModel):
     """A snapshot without its values. source: live, or read for a forced read."""
 
-    id: str
-    title: str
-    description: str | None
+    id: str = Field(examples=["9f2c4e1a7b3d5f60"])
+    title: str = Field(examples=["Before the shutdown"])
+    description: str | None = Field(examples=["Everything, as it ran on Friday"])
     created_date: datetime
-    created_by: str | None
-    pv_count: int
-    labels: list[str]
+    created_by: str | None = Field(examples=["ann@lab.example"])
+    pv_count: int = Field(examples=[40000])
+    labels: list[str] = Field(examples=[["weekly"]])
     golden: bool
-    source: str
+    source: str = Field(examples=["live"])
     counts: SnapshotCounts
-    size_bytes: int
-    sha256: str
+    size_bytes: int = Field(examples=[721408])
+    sha256: str = Field(examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
     cameras: list[SnapshotPicture]
 
 
 class SnapshotTag(ResponseModel):
     """A tag that a PV had when the snapshot was made."""
 
-    id: str
-    name: str
-    group_name: str
+    id: str = Field(examples=["4"])
+    name: str = Field(examples=["LI21"])
+    group_name: str = Field(examples=["Area"])
 
 
 class EpicsValue(ResponseModel):
     """A value as it was saved. NaN and infinities are texts; times in seconds since 1970, timestampNs exact."""
 
-    value: Any
-    status: str | None
-    severity: int | None
-    timestamp: float | None
-    timestamp_ns: int | None
-    units: str | None
-    precision: int | None
+    value: Any = Field(examples=[1.25])
+    status: str | None = Field(examples=["NO_ALARM"])
+    severity: int | None = Field(examples=[0])
+    timestamp: float | None = Field(examples=[1772440200.25])
+    timestamp_ns: int | None = Field(examples=[1772440200250000000])
+    units: str | None = Field(examples=["kG"])
+    precision: int | None = Field(examples=[3])
     upper_ctrl_limit: float | str | None = Field(alias="upper_ctrl_limit")
     lower_ctrl_limit: float | str | None = Field(alias="lower_ctrl_limit")
     enum_label: str | None
-    type: str
+    type: str = Field(examples=["double"])
     connected: bool
-    age_seconds: float | None
+    age_seconds: float | None = Field(examples=[0.8])
     stale: bool
 
 
 class PvValue(ResponseModel):
     """One PV of a snapshot; status, severity and timestamp are those of its first value."""
 
-    pv_id: str
-    pv_name: str
-    setpoint_name: str | None
-    readback_name: str | None
+    pv_id: str = Field(examples=["17"])
+    pv_name: str = Field(examples=["QUAD:LI21:201:BDES"])
+    setpoint_name: str | None = Field(examples=["QUAD:LI21:201:BDES"])
+    readback_name: str | None = Field(examples=["QUAD:LI21:201:BACT"])
     config_name: str | None
     setpoint_value: EpicsValue | None
     readback_value: EpicsValue | None
     config_value: EpicsValue | None
-    status: str | None
-    severity: int | None
-    timestamp: float | None
+    status: str | None = Field(examples=["NO_ALARM"])
+    severity: int | None = Field(examples=[0])
+    timestamp: float | None = Field(examples=[1772440200.25])
     tags: list[SnapshotTag]
 
 
@@ -191,48 +191,48 @@ class SnapshotAnswer(SnapshotSummary):
 class Difference(ResponseModel):
     """One field of a PV in both. label: of an enum; delta: value2 - value1, for arrays the largest element's."""
 
-    pv_id: str
-    pv_name: str
-    field: str
-    value1: Any
-    value2: Any
+    pv_id: str = Field(examples=["17"])
+    pv_name: str = Field(examples=["QUAD:LI21:201:BDES"])
+    field: str = Field(examples=["setpoint"])
+    value1: Any = Field(examples=[1.25])
+    value2: Any = Field(examples=[1.75])
     label1: str | None
     label2: str | None
     connected1: bool
     connected2: bool
     within_tolerance: bool
-    delta: float | int | str | None
+    delta: float | int | str | None = Field(examples=[0.5])
 
 
 class LonelyField(ResponseModel):
     """A field that only one of the two has."""
 
-    pv_id: str
-    pv_name: str
-    field: str
+    pv_id: str = Field(examples=["18"])
+    pv_name: str = Field(examples=["QUAD:LI21:211:BDES"])
+    field: str = Field(examples=["setpoint"])
 
 
 class ComparisonAnswer(ResponseModel):
     """In name order. source2: live or read; stale2: values of the second that nobody vouches for."""
 
-    snapshot1_id: str
-    snapshot2_id: str
+    snapshot1_id: str = Field(examples=["9f2c4e1a7b3d5f60"])
+    snapshot2_id: str = Field(examples=["live"])
     differences: list[Difference]
-    match_count: int
-    difference_count: int
+    match_count: int = Field(examples=[39999])
+    difference_count: int = Field(examples=[1])
     only_in_1: list[LonelyField] = Field(alias="onlyIn1")
     only_in_2: list[LonelyField] = Field(alias="onlyIn2")
-    source2: str
-    stale2: int
+    source2: str = Field(examples=["live"])
+    stale2: int = Field(examples=[0])
 
 
 class HistoryValue(ResponseModel):
     """What one snapshot has of a channel."""
 
-    snapshot_id: str
-    title: str
+    snapshot_id: str = Field(examples=["9f2c4e1a7b3d5f60"])
+    title: str = Field(examples=["Before the shutdown"])
     created_date: datetime
-    pv_id: str
-    pv_name: str
-    field: str
+    pv_id: str = Field(examples=["17"])
+    pv_name: str = Field(examples=["QUAD:LI21:201:BDES"])
+    field: str = Field(examples=["setpoint"])
     value: EpicsValue

@@ -22,10 +22,10 @@ Email = Annotated[
 ]
 """As typed; services/accounts judges it and gives it its one spelling."""
 
-Password = Annotated[SecretStr, Field(min_length=1, max_length=LONGEST_PASSWORD)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=LONGEST_PASSWORD, examples=["four words that differ"])]
 """Any characters: it is hashed, never stored. It prints as asterisks."""
 
-OneTimeCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+OneTimeCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$"), Field(examples=["kD3vRr0Qm1yW8sXc"])]
 """From a mail."""
 
 
@@ -66,7 +66,7 @@ class AcceptedInvitation(RequestModel):
     """A code that came by mail, and who uses it."""
 
     code: OneTimeCode
-    name: Name
+    name: Name = Field(examples=["Ann"])
     password: Password
 
 
@@ -81,7 +81,7 @@ class NewUser(RequestModel):
     """Somebody to make. Without a password they get a code to set one."""
 
     email: Email
-    name: Name
+    name: Name = Field(examples=["Ann"])
     role: Role = Role.VIEWER
     password: Password | None = None
 
@@ -101,7 +101,7 @@ class ChangedUser(RequestModel):
 class ChangedProfile(RequestModel):
     """What everybody may change about themselves without more ado."""
 
-    name: Name
+    name: Name = Field(examples=["Ann"])
 
 
 class ChangedRole(RequestModel):
@@ -134,15 +134,15 @@ class UserAnswer(ResponseModel):
     """A person."""
 
     id: IdText
-    email: str
-    name: str
+    email: str = Field(examples=["ann@lab.example"])
+    name: str = Field(examples=["Ann"])
     role: Role
     scopes: list[Scope]
     verified: bool
     disabled: bool
     has_password: bool
     created_at: datetime
-    created_by: str | None
+    created_by: str | None = Field(examples=["ann@lab.example"])
     last_login_at: datetime | None
 
     @classmethod
@@ -166,7 +166,7 @@ class UserAnswer(ResponseModel):
 class CodeAnswer(ResponseModel):
     """A code was made. It is in a mail; code and link are here only when this server sends none, this once."""
 
-    email: str
+    email: str = Field(examples=["ann@lab.example"])
     expires_at: datetime
     mailed: bool
     code: str | None
@@ -196,11 +196,11 @@ class UserPage(ResponseModel):
 class InvitationAnswer(ResponseModel):
     """An invitation that was not used yet."""
 
-    id: str
-    email: str
+    id: str = Field(examples=["4b1d8e07c2a96f35"])
+    email: str = Field(examples=["ann@lab.example"])
     role: Role
     created_at: datetime
-    created_by: str | None
+    created_by: str | None = Field(examples=["ann@lab.example"])
     expires_at: datetime
 
     @classmethod
@@ -219,4 +219,4 @@ class InvitationAnswer(ResponseModel):
 class Accepted(ResponseModel):
     """It was taken note of; whatever there is to say is in a mail."""
 
-    message: str
+    message: str = Field(examples=["look into your mail"])

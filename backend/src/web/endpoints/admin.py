@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from backend.src.core.runtime_control import RuntimeControl
 from backend.src.services.accounts import Principal
 from backend.src.web.access import Access, CurrentPrincipal
@@ -14,7 +16,7 @@ class Stopping(ResponseModel):
     """That it will end."""
 
     stopping: bool
-    message: str
+    message: str = Field(examples=["the server stops: asked for by user 'ann@lab.example'"])
 
 
 class AdminEndpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Query, Request
+from pydantic import Field
 
 from backend.src.core.errors import Conflict
 from backend.src.services.accounts import ApiKeys, Principal
@@ -59,7 +60,7 @@ class ApiKeysEndpoint:
         key, token = await self._keys.create(new.draft(), by=principal)
         return KeyWithToken.of(key, token=token)
 
-    async def count(self, active_only: ActiveOnly = False) -> int:
+    async def count(self, active_only: ActiveOnly = False) -> Annotated[int, Field(examples=[4])]:
         """How many keys there are, revoked ones too unless active_only."""
         return await self._keys.count(active_only=active_only)
 

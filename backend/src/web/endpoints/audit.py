@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from backend.src.services.audit import Audit, AuditFilters, AuditRecord
 from backend.src.web.access import Access
@@ -20,6 +20,7 @@ from backend.src.web.routes import Route
 
 TOKEN = "audit"
 FILE_NAME = "larder-audit.csv"
+EXPORTED = "id,...,action,target,...\n17,...,DELETE /v1/pvs/{id},17,...\n"
 
 
 class AuditState(ResponseModel):
@@ -27,26 +28,34 @@ class AuditState(ResponseModel):
 
     id: IdText
     at: datetime
-    actor_kind: str | None
-    actor_id: str | None
-    actor_name: str | None
-    action: str
-    target: str | None
+    actor_kind: str | None = Field(examples=["user"])
+    actor_id: str | None = Field(examples=["2"])
+    actor_name: str | None = Field(examples=["ann@lab.example"])
+    action: str = Field(examples=["DELETE /v1/pvs/{id}"])
+    target: str | None = Field(examples=["17"])
     detail: dict[str, Any] | None
-    address: str | None
-    request_id: str | None
-    status: int | None
+    address: str | None = Field(examples=["10.1.4.20"])
+    request_id: str | None = Field(examples=["0d2b7f6c1e9a4835"])
+    status: int | None = Field(examples=[200])
 
 
 _page = TypeAdapter(list[AuditState])
 
 
 def wanted(
-    actor: Annotated[SearchText | None, Query(description="the id or the name of who did it")] = None,
-    action: Annotated[SearchText | None, Query(description="e.g. DELETE /v1/pvs/{pv_id}")] = None,
-    target: SearchText | None = None,
-    address: SearchText | None = None,
-    request_id: Annotated[SearchText | None, Query(alias="requestId")] = None,
+    actor: Annotated[
+        SearchText | None, Query(description="the id or the name of who did it", examples=["ann@lab.example"])
+    ] = None,
+    action: Annotated[
+        SearchText | None,
+        Query(description="method and path of a route, or what else happened", examples=["DELETE /v1/pvs/{id}"]),
+    ] = None,
+    target: Annotated[SearchText | None, Query(description="what it was done to: an id", examples=["17"])] = None,
+    address: Annotated[SearchText | None, Query(description="where it came from", examples=["10.1.4.20"])] = None,
+    request_id: Annotated[
+        SearchText | None,
+        Query(alias="requestId", description="of the answer's X-Request-ID", examples=["0d2b7f6c1e9a4835"]),
+    ] = None,
     from_: Annotated[Moment | None, Query(alias="from", description="at this time or later")] = None,
     to: Annotated[Moment | None, Query(description="before this time")] = None,
 ) -> AuditFilters:
@@ -66,7 +75,7 @@ class AuditEndpoint:
     def routes(self) -> tuple[Route, ...]:
         """The list and the file."""
         common: dict[str, Any] = {"access": Access.ADMIN, "tags": ("Administration",)}
-        base, text = "/v1/admin/audit", {"type": "string"}
+        base, text = "/v1/admin/audit", {"type": "string", "examples": [EXPORTED]}
         return (
             Route("GET", base, self.entries, summary="Read the audit trail", response_model=list[AuditState], **common),
             Route(

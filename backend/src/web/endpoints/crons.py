@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
+from pydantic import Field
 
 from backend.src.services.accounts import Principal
 from backend.src.services.crons import Crons, CronState, CronStatus
@@ -16,26 +17,26 @@ from backend.src.web.routes import Route
 
 TAGS = ("Administration",)
 
-CronName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$")]
+CronName = Annotated[str, Path(pattern=r"^[a-z_]{1,64}$", description="of the list of crons", examples=["retention"])]
 
 
 class CronAnswer(ResponseModel):
     """One cron. requested: a run was asked for and has not begun; runner: the process that runs it now."""
 
-    name: str
-    meaning: str
-    schedule: str
+    name: str = Field(examples=["retention"])
+    meaning: str = Field(examples=["remove what is older than its rule allows"])
+    schedule: str = Field(examples=["cron 0 3 * * *"])
     paused: bool
     due_at: datetime | None
     requested: bool
     runner: str | None
     last_started_at: datetime | None
     last_ended_at: datetime | None
-    last_duration_s: float | None
+    last_duration_s: float | None = Field(examples=[0.4])
     last_status: CronStatus | None
-    last_result: str | None
-    runs: int
-    failures: int
+    last_result: str | None = Field(examples=["removed 3 snapshots"])
+    runs: int = Field(examples=[41])
+    failures: int = Field(examples=[0])
     modified_by: str | None
 
     @classmethod

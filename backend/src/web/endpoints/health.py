@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Protocol
 
 from fastapi import Query
+from pydantic import Field
 from starlette.responses import Response
 
 from backend.src.core.errors import NotFound, Unavailable
@@ -38,6 +39,14 @@ TAGS = ("Health",)
 BASE = "/v1/health"
 LONGEST_AGE_S = 1e9
 EXPOSITION = "text/plain; version=0.0.4"
+FIGURE = '# TYPE larder_pvs gauge\nlarder_pvs{state="connected"} 39998.0\n'
+
+OldestS = Annotated[
+    float | None,
+    Query(
+        ge=0, le=LONGEST_AGE_S, allow_inf_nan=False, description="also those not confirmed for longer", examples=[60]
+    ),
+]
 
 
 class Described(Protocol):
@@ -68,7 +77,7 @@ class HealthEndpoint:
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data."""
         read, write, admin, free = Access.READ, Access.WRITE, Access.ADMIN, Access.OPEN
-        text = {"text/plain": {"type": "string"}}
+        text = {"text/plain": {"type": "string", "examples": [FIGURE]}}
         away, absent = (Unavailable,), (NotFound,)
         return (
             Route("GET", "/health/live", self.live, access=free, summary="The process answers", tags=TAGS),
@@ -93,7 +102,7 @@ class HealthEndpoint:
                   errors=away),
         )  # fmt: skip
 
-    async def live(self) -> dict[str, str]:
+    async def live(self) -> Annotated[dict[str, str], Field(examples=[{"status": "alive"}])]:
         """Answers for as long as the process does."""
         return {"status": "alive"}
 
@@ -110,7 +119,7 @@ class HealthEndpoint:
         return ready_answer(await self._health.readiness(), causes=True)
 
     async def prometheus(self) -> Response:
-        """The exposition format."""
+        """The figures of this process, in Prometheus' exposition format."""
         return Boilerplates.text(await self._metrics.text(), media_type=EXPOSITION)
 
     async def heartbeat(self) -> HeartbeatAnswer:
@@ -127,9 +136,7 @@ class HealthEndpoint:
         gone, never = await self._health.disconnected()
         return DisconnectedAnswer(count=len(gone), pvs=gone, never_connected_count=len(never), never_connected=never)
 
-    async def stale(
-        self, max_age_seconds: Annotated[float | None, Query(ge=0, le=LONGEST_AGE_S, allow_inf_nan=False)] = None
-    ) -> StaleAnswer:
+    async def stale(self, max_age_seconds: OldestS = None) -> StaleAnswer:
         """Connected channels in doubt; with max_age_seconds also those not confirmed for longer."""
         names = await self._health.stale(max_age_seconds)
         return StaleAnswer(count=len(names), threshold_seconds=max_age_seconds, pvs=names)
@@ -144,7 +151,7 @@ class HealthEndpoint:
         return Done(success=True, message=f"{name} will be asked again")
 
     async def open(self, name: CircuitName) -> Done:
-        """Until somebody closes it."""
+        """It is not asked again until somebody closes its circuit."""
         self._circuits.open(name)
         return Done(success=True, message=f"{name} is left alone until its circuit is closed")
 

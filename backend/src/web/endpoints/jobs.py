@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from backend.src.core.errors import Conflict
 from backend.src.services.jobs import Job, Jobs, JobStatus
@@ -25,18 +25,18 @@ TOKEN = "jobs"
 class JobState(ResponseModel):
     """One job; progress in percent."""
 
-    id: str
-    type: str
+    id: str = Field(examples=["4b1d8e07c2a96f35"])
+    type: str = Field(examples=["snapshot_create"])
     status: JobStatus
-    progress: int
-    message: str | None
-    result_id: str | None
+    progress: int = Field(examples=[100])
+    message: str | None = Field(examples=["saved 40000 PVs"])
+    result_id: str | None = Field(examples=["9f2c4e1a7b3d5f60"])
     error: str | None
     job_data: dict[str, Any] | None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    created_by: str | None
+    created_by: str | None = Field(examples=["ann@lab.example"])
     abort_requested: bool
 
 
@@ -76,8 +76,10 @@ class JobsEndpoint:
     async def list_jobs(
         self,
         request: Request,
-        status: JobStatus | None = None,
-        type_: Annotated[SearchText | None, Query(alias="type")] = None,
+        status: Annotated[JobStatus | None, Query(description="only those that are so")] = None,
+        type_: Annotated[
+            SearchText | None, Query(alias="type", description="only those of this type", examples=["snapshot_create"])
+        ] = None,
         page_size: Annotated[PageSize, Query(alias="pageSize")] = 100,
         continuation_token: Annotated[Token | None, Query(alias="continuationToken")] = None,
     ) -> Response:

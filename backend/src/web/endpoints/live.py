@@ -61,7 +61,7 @@ class LiveEndpoint:
 
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data."""
-        some = dict[str, Entry]
+        some = dict[PvName, Entry]
         return (
             Route("GET", "/v1/pvs/live", self.some, access=Access.READ, summary="Live values of some PVs", tags=TAGS,
                   response_model=some),
@@ -77,7 +77,9 @@ class LiveEndpoint:
                   summary="Write one PV and read it back", errors=(Conflict, Unavailable, TimedOut)),
         )  # fmt: skip
 
-    async def some(self, pv_names: Annotated[list[PvName], Query(max_length=MOST_NAMES)]) -> Response:
+    async def some(
+        self, pv_names: Annotated[list[PvName], Query(max_length=MOST_NAMES, description="addresses in any spelling")]
+    ) -> Response:
         """{name: Entry}; names of no PV are in the header X-Unknown-PVs."""
         return await self._entries(pv_names)
 
@@ -102,7 +104,7 @@ class LiveEndpoint:
             error=None if alive else "the monitor gives no sign of life: every value is stale",
         )
 
-    async def test_epics(self, pv: PvText) -> DirectReading:
+    async def test_epics(self, pv: Annotated[PvText, Query(description="its address")]) -> DirectReading:
         """Reads a PV past the live table, whether the catalogue knows it or not."""
         address = PvAddress.parse(pv, self._protocol)
         environment = {name: _shown(getattr(self._settings, key)) for name, key in ENVIRONMENT.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from backend.src.config.settings import StreamingSettings
@@ -14,18 +14,19 @@ from backend.src.web.access import Access, recheck
 from backend.src.web.live_conversation import TOO_SLOW, Conversation
 from backend.src.web.routes import SOCKET, Route
 
+TAGS = ("Live values",)
 TRY_AGAIN_LATER = 1013
 
 
 class StreamingStatus(BaseModel):
     """Who listens, in this process."""
 
-    active_connections: int
-    total_subscriptions: int
-    unique_pvs_subscribed: int
-    messages_sent: int
-    max_clients: int
-    max_subscriptions: int
+    active_connections: int = Field(examples=[3])
+    total_subscriptions: int = Field(examples=[420])
+    unique_pvs_subscribed: int = Field(examples=[200])
+    messages_sent: int = Field(examples=[51200])
+    max_clients: int = Field(examples=[500])
+    max_subscriptions: int = Field(examples=[50000])
     monitor_alive: bool
 
 
@@ -53,7 +54,7 @@ class LiveSocketEndpoint:
         return (
             Route(SOCKET, "/v1/ws/pvs", self.converse, access=Access.READ),
             Route(SOCKET, "/v1/ws/live", self.converse, access=Access.READ),
-            Route("GET", "/v1/ws/status", self.status, access=Access.READ, summary="Who listens", tags=("live",)),
+            Route("GET", "/v1/ws/status", self.status, access=Access.READ, summary="Who listens", tags=TAGS),
         )
 
     async def status(self) -> StreamingStatus:

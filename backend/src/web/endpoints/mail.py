@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query, Request, Response
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from backend.src.core.errors import Conflict
 from backend.src.services.mailing import MailStatus, Outbox, QueuedMail
@@ -26,11 +26,11 @@ class MailState(ResponseModel):
     """A mail without what it says. giveUpAt: when a mail that waits counts as failed; error: of the last attempt."""
 
     id: IdText
-    message_id: str
-    recipient: str
-    subject: str
+    message_id: str = Field(examples=["<17.9f2c4e1a@larder.lab.example>"])
+    recipient: str = Field(examples=["ann@lab.example"])
+    subject: str = Field(examples=["Confirm your address"])
     status: MailStatus
-    attempts: int
+    attempts: int = Field(examples=[1])
     created_at: datetime
     next_attempt_at: datetime | None
     give_up_at: datetime
@@ -75,8 +75,8 @@ class MailEndpoint:
     async def list_mail(
         self,
         request: Request,
-        status: MailStatus | None = None,
-        recipient: Annotated[Name | None, Query(description="the whole address")] = None,
+        status: Annotated[MailStatus | None, Query(description="only those that are so")] = None,
+        recipient: Annotated[Name | None, Query(description="the whole address", examples=["ann@lab.example"])] = None,
         page_size: Annotated[PageSize, Query(alias="pageSize")] = 100,
         continuation_token: Annotated[Token | None, Query(alias="continuationToken")] = None,
     ) -> Response:

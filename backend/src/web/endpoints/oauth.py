@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -50,22 +50,27 @@ _token_request: dict[str, Any] = {
         "client_id": _text,
         "client_secret": _text,
     },
+    "examples": [
+        {"grant_type": PASSWORD, "username": "ann@lab.example", "password": "four words that differ"},
+        {"grant_type": REFRESH, "refresh_token": "lrr_..."},
+    ],
 }
 _token_alone: dict[str, Any] = {
     "type": "object",
     "required": ["token"],
     "properties": {"token": _text, "token_type_hint": _text, "client_id": _text, "client_secret": _text},
+    "examples": [{"token": "lrr_..."}],
 }
 
 
 class Metadata(BaseModel):
     """Where everything is (RFC 8414)."""
 
-    issuer: str
-    authorization_endpoint: str
-    token_endpoint: str
-    revocation_endpoint: str
-    introspection_endpoint: str
+    issuer: str = Field(examples=["https://larder.lab.example"])
+    authorization_endpoint: str = Field(examples=["https://larder.lab.example/oauth/authorize"])
+    token_endpoint: str = Field(examples=["https://larder.lab.example/oauth/token"])
+    revocation_endpoint: str = Field(examples=["https://larder.lab.example/oauth/revoke"])
+    introspection_endpoint: str = Field(examples=["https://larder.lab.example/oauth/introspect"])
     scopes_supported: list[str] = list(Scope)
     response_types_supported: list[str] = ["code"]
     response_modes_supported: list[str] = ["query"]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,29 +32,43 @@ GO, COME_BACK = "Log in with a provider: redirects to it", "Where a provider sen
 BROWSER: dict[str, Any] = {"httponly": True, "samesite": "lax", "path": "/"}
 LONGEST_DEVICE = 255
 
-ProviderName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+ProviderName = Annotated[
+    str, Path(pattern=r"^[a-z][a-z0-9-]{0,31}$", description="of the list of providers", examples=["lab"])
+]
 # what other programs make up: bounded, and of characters that every part on the way takes
-Opaque = Annotated[str, StringConstraints(min_length=1, max_length=4_000, pattern=r"^[\x20-\x7e]+$")]
-Challenge = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
-Address = Annotated[str, StringConstraints(min_length=1, max_length=2_000, pattern=r"^[!-\[\]-~]+$")]
-Scopes = Annotated[str, StringConstraints(max_length=200, pattern=r"^[\x20-\x7e]*$")]
+Opaque = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4_000, pattern=r"^[\x20-\x7e]+$"),
+    Field(description="as the provider sends it", examples=["0SUD2XNpgKq8"]),
+]
+Challenge = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"),
+    Field(examples=["E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"]),
+]
+Address = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2_000, pattern=r"^[!-\[\]-~]+$"),
+    Field(examples=["/_docs/oauth2-redirect"]),
+]
+Scopes = Annotated[str, StringConstraints(max_length=200, pattern=r"^[\x20-\x7e]*$"), Field(examples=["read write"])]
 
 
 class ProviderAnswer(ResponseModel):
     """A provider that people may choose."""
 
-    name: str
-    label: str
-    login: str
+    name: str = Field(examples=["lab"])
+    label: str = Field(examples=["the laboratory"])
+    login: str = Field(examples=["/oauth/login/lab"])
 
 
 class IdentityAnswer(ResponseModel):
     """Yourself at a provider. renewedBy: until when its tokens are renewed; null when none are kept."""
 
     id: IdText
-    provider: str
-    subject: str
-    email: str | None
+    provider: str = Field(examples=["lab"])
+    subject: str = Field(examples=["248289761001"])
+    email: str | None = Field(examples=["ann@lab.example"])
     created_at: datetime
     last_login_at: datetime | None
     renewed_by: datetime | None

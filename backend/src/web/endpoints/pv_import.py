@@ -19,13 +19,19 @@ from backend.src.web.routes import BodyLimit, Route
 
 TAGS = ("PVs",)
 MULTIPART = "multipart/form-data"
+
+Format = Annotated[Literal["csv"], Query(description="there is one so far")]
+
 AS_IT_IS = ("", CSV, "text/plain", "application/csv", "application/octet-stream", "application/vnd.ms-excel")
 FILE_NAME = "larder-pvs.csv"
+LIST = (
+    "Setpoint,Readback,Device,Description,Area\nQUAD:LI21:201:BDES,QUAD:LI21:201:BACT,QUAD 201,Quadrupole field,LI21\n"
+)
 
 _FORM: dict[str, Any] = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": {"type": "string", "format": "binary"}},
+    "properties": {"file": {"type": "string", "format": "binary", "examples": [LIST]}},
 }
 
 
@@ -37,7 +43,7 @@ class PvImportEndpoint:
 
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data."""
-        text = {"type": "string"}
+        text = {"type": "string", "examples": [LIST]}
         return (
             Route("POST", "/v1/pvs/import", self.take, access=Access.WRITE, summary="Import a list of PVs", tags=TAGS,
                   response_model=ImportAnswer, body_limit=BodyLimit.IMPORT,
@@ -58,7 +64,7 @@ class PvImportEndpoint:
             import_json(await self._catalog.import_csv(content, actor=principal.name, dry_run=dry_run))
         )
 
-    async def give(self, format: Literal["csv"] = "csv") -> Response:
+    async def give(self, format: Format = "csv") -> Response:
         """Importing it again changes nothing."""
         return Boilerplates.csv(await self._catalog.export_csv(), FILE_NAME)
 

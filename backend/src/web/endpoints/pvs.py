@@ -62,11 +62,12 @@ class PvsEndpoint:
         read, write, one, many = Access.READ, Access.WRITE, PvAnswer, list[PvAnswer]
         taken = (Conflict,)
         return (
-            Route("GET", BASE, self.list_pvs, access=read, summary="List PVs", tags=TAGS, response_model=many),
+            Route("GET", BASE, self.list_pvs, access=read, summary="List PVs", tags=TAGS, response_model=many,
+                  conditional=True),
             Route("GET", f"{BASE}/paged", self.page, access=read, summary="List PVs by pages", tags=TAGS,
-                  response_model=PagedPvs),
+                  response_model=PagedPvs, conditional=True),
             Route("GET", f"{BASE}/search", self.search, access=read, summary="Search PVs", tags=TAGS,
-                  response_model=FoundPvs),
+                  response_model=FoundPvs, conditional=True),
             Route("GET", f"{BASE}/devices", self.devices, access=read, summary="List devices", tags=TAGS),
             Route("GET", f"{BASE}/{{id}}", self.get, access=read, summary="One PV", tags=TAGS, response_model=one),
             Route("POST", BASE, self.create, access=write, summary="Make a PV", tags=TAGS, response_model=one,
@@ -106,6 +107,7 @@ class PvsEndpoint:
                 alias="tagFilters",
                 max_length=LONGEST_FILTERS,
                 description="JSON, {groupId: [tagId]}: one of the tags within a group, and that for every group",
+                examples=['{"1": ["4", "5"]}'],
             ),
         ] = None,
     ) -> Response:
@@ -122,14 +124,16 @@ class PvsEndpoint:
     async def search(
         self,
         request: Request,
-        q: QueryText | None = None,
+        q: Annotated[QueryText | None, Query(description="part of an address, device or description; any case")] = None,
         devices: Annotated[list[Device], Query(description="PVs of one of these", max_length=1_000)] = [],  # noqa: B006
-        more_devices: Annotated[list[Device], Query(alias="devices[]", max_length=1_000)] = [],  # noqa: B006
+        more_devices: Annotated[
+            list[Device], Query(alias="devices[]", max_length=1_000, description="as devices")
+        ] = [],  # noqa: B006
         tags: Annotated[list[BodyId], Query(description="PVs with any of these tags", max_length=1_000)] = [],  # noqa: B006
-        more_tags: Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000)] = [],  # noqa: B006
+        more_tags: Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, description="as tags")] = [],  # noqa: B006
         limit: Limit = 100,
         offset: Offset = 0,
-        include_live_values: bool = False,
+        include_live_values: Annotated[bool, Query(description="with the live values of all addresses")] = False,
     ) -> Response:
         """In name order; totalCount counts all that match. devices[] and tags[] are the same as those without."""
         inventory, devices, tags = await self._catalog.inventory(), [*devices, *more_devices], [*tags, *more_tags]
@@ -143,12 +147,12 @@ class PvsEndpoint:
             return Boilerplates.json(content, headers=state.headers())
         return await self._with_live(content, inventory, page)
 
-    async def devices(self) -> list[str]:
+    async def devices(self) -> list[Device]:
         """The devices that PVs name, sorted."""
         return await self._catalog.devices()
 
     async def get(self, id: PathId) -> Response:
-        """One PV."""
+        """With its tags; its values are under /v1/pvs/live."""
         return self._one(await self._catalog.get(id))
 
     async def create(self, new: NewPv, principal: Principal = CurrentPrincipal) -> Response:

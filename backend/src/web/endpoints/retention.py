@@ -27,14 +27,14 @@ class RuleBody(RequestModel):
     """keepDays: 0 for ever."""
 
     label: Label
-    keep_days: Annotated[int, Field(ge=0, le=LONGEST_DAYS)]
+    keep_days: Annotated[int, Field(ge=0, le=LONGEST_DAYS, examples=[30])]
 
 
 class RuleAnswer(ResponseModel):
     """keepDays: 0 for ever. modifiedAt: null for a rule of the configuration that nobody has changed."""
 
-    label: str
-    keep_days: int
+    label: str = Field(examples=["scheduled"])
+    keep_days: int = Field(examples=[30])
     modified_at: datetime | None
     modified_by: str | None
 
@@ -47,11 +47,11 @@ class RuleAnswer(ResponseModel):
 class ExpiredAnswer(ResponseModel):
     """A snapshot that the next run removes."""
 
-    id: str
-    title: str
+    id: str = Field(examples=["9f2c4e1a7b3d5f60"])
+    title: str = Field(examples=["every night"])
     created_at: datetime
-    labels: list[str]
-    size_bytes: int
+    labels: list[str] = Field(examples=[["scheduled"]])
+    size_bytes: int = Field(examples=[721408])
 
 
 class PreviewAnswer(ResponseModel):
@@ -59,8 +59,8 @@ class PreviewAnswer(ResponseModel):
 
     results: list[ExpiredAnswer]
     continuation_token: str | None
-    total_count: int
-    total_bytes: int
+    total_count: int = Field(examples=[1])
+    total_bytes: int = Field(examples=[721408])
 
     @classmethod
     def of(cls, preview: Preview) -> PreviewAnswer:
@@ -100,7 +100,7 @@ class RetentionEndpoint:
         """Snapshots with this label go when they are older, unless golden or held longer by another label's rule."""
         return RuleAnswer.of(await self._retention.set_rule(body.label, body.keep_days, principal.name))
 
-    async def delete(self, label: Annotated[Label, Query()]) -> bool:
+    async def delete(self, label: Annotated[Label, Query(description="whose rule")]) -> bool:
         """The configuration's rule for the label, if there is one, is in force again."""
         await self._retention.remove_rule(label)
         return True

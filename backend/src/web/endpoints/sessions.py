@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,12 +28,12 @@ LIST = "sessions"
 class SessionAnswer(ResponseModel):
     """A login that goes on. scopes: null for whatever the role allows. current: the one that asks."""
 
-    id: str
-    method: str
+    id: str = Field(examples=["4b1d8e07c2a96f35"])
+    method: str = Field(examples=["password"])
     client_id: str | None
     scopes: list[Scope] | None
-    device: str | None
-    address: str | None
+    device: str | None = Field(examples=["Firefox on Linux"])
+    address: str | None = Field(examples=["10.1.4.20"])
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
@@ -106,7 +107,7 @@ class SessionsEndpoint:
         return await self._page(request, response, user_id, principal.session, page_size, continuation_token)
 
     async def end_theirs(self, user_id: PathId) -> bool:
-        """Every one of them."""
+        """Ends every session of theirs; takes effect within two seconds everywhere."""
         await self._users.get(user_id)
         await self._sessions.revoke_all(user_id, "administrator")
         return True

@@ -23,7 +23,10 @@ from backend.src.web.snapshot_models import ComparisonAnswer, HistoryValue
 
 MOST_ARCHIVES = 50  # that one request may open
 
-Other = Annotated[str, Path(pattern=r"^([0-9a-f]{16}|live)$", description="a snapshot's id, or live for the machine")]
+Other = Annotated[
+    str,
+    Path(pattern=r"^([0-9a-f]{16}|live)$", description="a snapshot's id, or live for the machine", examples=["live"]),
+]
 Archives = Annotated[int, Query(alias="pageSize", ge=1, le=MOST_ARCHIVES, description="snapshots, not values")]
 Override = Annotated[Tolerance | None, Query(description="absolute, in place of every PV's own tolerances")]
 OnlyDifferences = Annotated[bool, Query(alias="onlyDifferences", description="false lists what agrees too")]

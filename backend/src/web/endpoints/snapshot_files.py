@@ -22,6 +22,7 @@ from backend.src.web.routes import Route
 from backend.src.web.snapshot_csv import snapshot_csv
 
 FORMATS = ("csv",)
+EXPORTED = "PV,field,address,type,value,...\nQUAD:LI21:201:BDES,setpoint,QUAD:LI21:201:BDES,double,1.25,...\n"
 Format = Annotated[str, Query(max_length=32, description=f"one of: {', '.join(FORMATS)}")]
 
 
@@ -38,9 +39,9 @@ class SnapshotFilesEndpoint:
         return (
             Route("GET", f"{BASE}/{{id}}/archive", self.archive, access=read, tags=TAGS, errors=away,
                   summary="The archive: a Parquet file",
-                  content={PARQUET: {"type": "string", "format": "binary"}}),
+                  content={PARQUET: {"type": "string", "format": "binary"}}, conditional=True, by_parts=True),
             Route("GET", f"{BASE}/{{id}}/export", self.export, access=read, tags=TAGS, errors=away,
-                  summary="The values in another format", content={CSV: {"type": "string"}}),
+                  summary="The values in another format", content={CSV: {"type": "string", "examples": [EXPORTED]}}),
         )  # fmt: skip
 
     async def archive(self, request: Request, id: OpaqueId) -> Response:

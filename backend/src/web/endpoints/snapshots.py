@@ -57,7 +57,10 @@ TagIds = Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, descrip
 PlainTagIds = Annotated[list[BodyId], Query(alias="tags", max_length=1_000, description="the same as tags[]")]
 UseCache = Annotated[bool, Query(description="from the live table; false reads every PV anew")]
 Async = Annotated[bool, Query(alias="async", description="answer at once with a job; false waits for the end")]
-Most = Annotated[int, Query(ge=0, le=MOST_PVS, description="PVs; 0 for none")]
+Most = Annotated[int, Query(ge=0, le=MOST_PVS, description="PVs; 0 for none", examples=[100])]
+CreatedBy = Annotated[
+    Name | None, Query(alias="createdBy", description="the name of who made it", examples=["ann@lab.example"])
+]
 ContainsPv = Annotated[PvText | None, Query(alias="containsPv", description="an address, or a glob of one (* and ?)")]
 
 
@@ -77,11 +80,11 @@ class SnapshotsEndpoint:
         read, write, one = Access.READ, Access.WRITE, SnapshotSummary
         return (
             Route("GET", BASE, self.list_snapshots, access=read, summary="List snapshots, newest first", tags=TAGS,
-                  response_model=list[SnapshotSummary]),
+                  response_model=list[SnapshotSummary], conditional=True),
             Route("POST", BASE, self.create, access=write, summary="Take a snapshot", tags=TAGS,
                   response_model=JobStarted | SnapshotSummary, errors=(Unavailable,)),
             Route("GET", f"{BASE}/{{id}}", self.get, access=read, summary="A snapshot with its values", tags=TAGS,
-                  response_model=SnapshotAnswer, errors=(Unavailable,)),
+                  response_model=SnapshotAnswer, errors=(Unavailable,), conditional=True),
             Route("PUT", f"{BASE}/{{id}}", self.update, access=write, summary="Change what is said of a snapshot",
                   tags=TAGS, response_model=one),
             Route("DELETE", f"{BASE}/{{id}}", self.delete, access=write, summary="Delete a snapshot", tags=TAGS,
@@ -94,11 +97,11 @@ class SnapshotsEndpoint:
         title: Annotated[QueryText | None, Query(description="part of the title, in any case")] = None,
         tags: TagIds = [],  # noqa: B006
         plain_tags: PlainTagIds = [],  # noqa: B006
-        label: Label | None = None,
-        golden: bool | None = None,
-        created_by: Annotated[Name | None, Query(alias="createdBy")] = None,
-        since: Annotated[Moment | None, Query(alias="from")] = None,
-        until: Annotated[Moment | None, Query(alias="to")] = None,
+        label: Annotated[Label | None, Query(description="only those that carry it")] = None,
+        golden: Annotated[bool | None, Query(description="only golden ones, or only the others")] = None,
+        created_by: CreatedBy = None,
+        since: Annotated[Moment | None, Query(alias="from", description="made at this time or later")] = None,
+        until: Annotated[Moment | None, Query(alias="to", description="made before this time")] = None,
         contains_pv: ContainsPv = None,
         page_size: Annotated[PageSize, Query(alias="pageSize")] = 100,
         after: After = None,

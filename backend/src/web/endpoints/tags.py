@@ -21,6 +21,8 @@ BASE = "/v1/tags"
 MOST_GROUPS = 10_000
 MOST_TAGS = 100_000
 
+SkipDuplicates = Annotated[bool, Query(description="a tag of this name that is there already is no conflict")]
+
 
 class NewTag(RequestModel):
     """A tag or a group to make."""
@@ -74,7 +76,7 @@ class TagAnswer(ResponseModel):
     """A tag."""
 
     id: IdText
-    name: str
+    name: str = Field(examples=["LI21"])
     description: str | None
 
 
@@ -82,7 +84,7 @@ class GroupAnswer(ResponseModel):
     """A group with its tags, in name order."""
 
     id: IdText
-    name: str
+    name: str = Field(examples=["Area"])
     description: str | None
     tags: list[TagAnswer]
     created_date: datetime
@@ -105,9 +107,9 @@ class GroupSummaryAnswer(ResponseModel):
     """A group without its tags."""
 
     id: IdText
-    name: str
+    name: str = Field(examples=["Area"])
     description: str | None
-    tag_count: int
+    tag_count: int = Field(examples=[7])
 
 
 class AddedTag(ResponseModel):
@@ -120,10 +122,10 @@ class AddedTag(ResponseModel):
 class BulkTagsAnswer(ResponseModel):
     """What a bulk creation did; a warning names each tag that was there already."""
 
-    groups_created: int
-    tags_created: int
-    tags_skipped: int
-    warnings: list[str]
+    groups_created: int = Field(examples=[1])
+    tags_created: int = Field(examples=[2])
+    tags_skipped: int = Field(examples=[0])
+    warnings: list[str] = Field(examples=[["Area: LI21 is there already"]])
 
 
 class TagsEndpoint:
@@ -150,7 +152,7 @@ class TagsEndpoint:
         )  # fmt: skip
 
     async def list_groups(self) -> list[GroupSummaryAnswer]:
-        """In name order."""
+        """In name order, each with the number of its tags."""
         return [
             GroupSummaryAnswer(id=str(one.id), name=one.name, description=one.description, tag_count=one.tag_count)
             for one in await self._tags.groups()
@@ -161,11 +163,11 @@ class TagsEndpoint:
         return [GroupAnswer.of(await self._tags.group(gid))]
 
     async def create_group(self, new: NewTag) -> GroupAnswer:
-        """409 when the name is taken."""
+        """A name is given once; 409 when it is taken."""
         return GroupAnswer.of(await self._tags.create_group(new.draft()))
 
     async def update_group(self, gid: PathId, changed: ChangedTag) -> GroupAnswer:
-        """409 when the name is taken."""
+        """A name is given once; 409 when it is taken."""
         return GroupAnswer.of(await self._tags.update_group(gid, changed.changes()))
 
     async def delete_group(
@@ -175,13 +177,13 @@ class TagsEndpoint:
         await self._tags.delete_group(gid, force=force)
         return True
 
-    async def add_tag(self, gid: PathId, new: NewTag, skip_duplicates: bool = False) -> AddedTag:
+    async def add_tag(self, gid: PathId, new: NewTag, skip_duplicates: SkipDuplicates = False) -> AddedTag:
         """409 when the group has a tag of this name, unless duplicates are skipped."""
         group, created = await self._tags.add_tag(gid, new.draft(), skip_duplicates=skip_duplicates)
         return AddedTag(group=GroupAnswer.of(group), was_created=created)
 
     async def update_tag(self, gid: PathId, tid: PathId, changed: ChangedTag) -> GroupAnswer:
-        """Answers with the whole group."""
+        """A field left out stays; answers with the whole group."""
         return GroupAnswer.of(await self._tags.update_tag(gid, tid, changed.changes()))
 
     async def delete_tag(self, gid: PathId, tid: PathId) -> GroupAnswer:

@@ -113,7 +113,7 @@ class UsersEndpoint:
         return CodeAnswer.of(await self._resets.send(id, by=principal.name))
 
     async def invitations(self) -> list[InvitationAnswer]:
-        """Newest first."""
+        """Those that nobody has accepted yet, newest first."""
         return [InvitationAnswer.of(code) for code in await self._registrations.invitations()]
 
     async def invite(self, new: NewInvitation, principal: Principal = CurrentPrincipal) -> CodeAnswer:
