@@ -35,6 +35,9 @@ FOR_STRANGERS = {
     "/oauth/callback/{provider}",
     "/.well-known/oauth-authorization-server",
     "/oauth/authorize",
+    # who wants to know what this is, before they have an account
+    *("/", "/docs", "/redoc", "/rapidoc", "/scalar", "/elements", "/explorer", "/editor", "/rapipdf"),
+    *("/favicon.ico", "/_docs/oauth2-redirect", "/_docs/assets/{digest}/{name}"),
     *(f"/account/{page}" for page in ("verify", "reset", "accept", "login", "style.css")),
 }
 
@@ -127,6 +130,8 @@ GET /account/verify|POST /account/verify|GET /account/reset|POST /account/reset
 GET /account/accept|POST /account/accept|GET /account/login|POST /account/login
 GET /v1/users/me/sessions|DELETE /v1/users/me/sessions|DELETE /v1/users/me/sessions/{}
 GET /v1/users/{}/sessions|DELETE /v1/users/{}/sessions
+GET /|GET /docs|GET /redoc|GET /rapidoc|GET /scalar|GET /elements|GET /editor|GET /explorer|GET /rapipdf
+GET /_docs/oauth2-redirect|GET /_docs/assets/{}/{}|GET /favicon.ico
 GET /health/live|GET /health/ready|GET /metrics|WS /v1/ws/pvs|WS /v1/ws/live|GET /v1/ws/status
 """
 

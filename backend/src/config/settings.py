@@ -234,7 +234,7 @@ class RetentionSettings:
 
 @dataclass(frozen=True, slots=True)
 class DocsSettings:
-    """The pages that show the API. Reserved but for the client: this version serves /openapi.json alone."""
+    """The pages that show the interface. The front page and /openapi.json are always there."""
 
     oauth2_client_id: str = option("larder-docs", "client id that the pages use to log in", env="DOCS_OAUTH2_CLIENT_ID")
     oauth2_client_secret: Secret = option(Secret(""), "client secret of the pages", env="DOCS_OAUTH2_CLIENT_SECRET")

@@ -56,6 +56,7 @@ from backend.src.web.endpoints.tags import TagsEndpoint
 from backend.src.web.endpoints.users import UsersEndpoint
 from backend.src.web.metrics import LarderMetrics
 from backend.src.wiring.cameras import camera_endpoints
+from backend.src.wiring.documents import document_endpoints
 from backend.src.wiring.roles import MONITORING
 
 get = RuntimeManager.get
@@ -97,6 +98,7 @@ def endpoint_builders(settings: Settings, control: RuntimeControl) -> tuple[Call
         lambda: CronsEndpoint(get(Crons)),
         lambda: RetentionEndpoint(get(Retention)),
         lambda: MailEndpoint(get(Outbox)),
+        *document_endpoints(settings),
     )
 
 

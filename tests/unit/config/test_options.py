@@ -11,10 +11,8 @@ from backend.src.config.loading import options
 SOURCE = Path(__file__).parents[3] / "backend" / "src"
 # sections whose services are being built
 AWAITED: set[str] = set()
-# options of sections that are read already: the pages that show the API ("scalar" is read, as SQLAlchemy's)
-AWAITED_OPTIONS = {
-    *(f"docs.{page}" for page in ("swagger", "redoc", "rapidoc", "elements", "editor", "explorer", "rapipdf")),
-}
+# options of sections that are read already
+AWAITED_OPTIONS: set[str] = set()
 # they know every option, or judge it; none does anything with it
 NOT_READERS = {"loading.py", "settings.py", "validation.py"}
 

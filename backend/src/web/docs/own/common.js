@@ -1,0 +1,37 @@
+// What every page needs before the program that it shows is loaded.
+"use strict";
+
+const larder = JSON.parse(document.getElementById("larder-options").textContent);
+larder.root = document.getElementById("larder-browser");
+larder.dark = matchMedia("(prefers-color-scheme: dark)").matches;
+larder.redirectUrl = location.origin + larder.redirect;
+
+// A login ends on a page of ours in another window, which tells all windows of this server. window.opener would be
+// gone as soon as an identity provider had been on the way (Cross-Origin-Opener-Policy).
+larder.onLogin = (receive) => {
+  new BroadcastChannel("larder-oauth2").onmessage = ({ data }) => receive(data);
+};
+
+// zod (in Scalar) would try whether it may compile text, which the policy refuses loudly
+window.__zod_globalConfig = { jitless: true };
+
+// The policy of the page takes style elements that carry its nonce. These programs make them without one.
+if (larder.styleNonce) {
+  const marked = (style) => {
+    style.nonce = larder.styleNonce;
+  };
+  window.__webpack_nonce__ = larder.styleNonce;
+  window.litNonce = larder.styleNonce;
+  const create = Document.prototype.createElement;
+  Document.prototype.createElement = function (name, ...rest) {
+    const element = create.call(this, name, ...rest);
+    if (String(name).toLowerCase() === "style") marked(element);
+    return element;
+  };
+  const importNode = Document.prototype.importNode;
+  Document.prototype.importNode = function (node, ...rest) {
+    const copy = importNode.call(this, node, ...rest);
+    copy.querySelectorAll?.("style").forEach(marked);
+    return copy;
+  };
+}

@@ -1,0 +1,10 @@
+"use strict";
+
+const page = document.createElement("openapi-explorer");
+page.setAttribute("spec-url", larder.document);
+page.setAttribute("hide-server-selection", "true");
+page.setAttribute("hide-console", "true");
+page.addEventListener("spec-loaded", () => {
+  page.setAuthenticationConfiguration("OAuth2", { clientId: larder.clientId, redirectUri: larder.redirectUrl });
+});
+larder.root.append(page);

@@ -1,0 +1,30 @@
+"use strict";
+
+window.ui = SwaggerUIBundle({
+  url: larder.document,
+  domNode: larder.root,
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+  deepLinking: true,
+  displayRequestDuration: true,
+  filter: true,
+  tryItOutEnabled: true,
+  docExpansion: "list",
+  defaultModelsExpandDepth: 0,
+  validatorUrl: null,
+  oauth2RedirectUrl: larder.redirectUrl,
+});
+ui.initOAuth({ clientId: larder.clientId, usePkceWithAuthorizationCodeGrant: true });
+
+larder.onLogin((answer) => {
+  const waiting = window.swaggerUIRedirectOauth2;
+  if (!waiting || answer.state !== waiting.state) return;
+  delete waiting.state;
+  if (answer.code) {
+    waiting.auth.code = answer.code;
+    waiting.callback({ auth: waiting.auth, redirectUrl: waiting.redirectUrl });
+  } else {
+    const message = `${answer.error ?? "no code came"}: ${answer.error_description ?? ""}`;
+    waiting.errCb({ authId: waiting.auth.name, source: "auth", level: "error", message });
+  }
+});
