@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes .venv and installs a requirements file into it; does nothing when that was done already.
 # usage: backend/setup.sh PYTHON REQUIREMENTS
+# PAGES=no leaves out the pages that show the interface, which come from npm's registry.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1
@@ -18,7 +19,19 @@ fi
 
 version=$("$python" -c 'import platform; print(platform.python_version())')
 stamp="$version $(cat requirements*.txt constraints.txt | sha256sum | cut -d ' ' -f 1)"
-[ "$(cat ".venv/installed.$requirements" 2>/dev/null)" = "$stamp" ] && exit 0
+
+install_pages() {
+    [ "${PAGES:-yes}" = no ] && return
+    wanted=$(sha256sum backend/src/web/docs/npm/package-lock.json | cut -d ' ' -f 1)
+    grep -qs "$wanted" .venv/share/larder/pages/manifest.json && return
+    echo "setup: installing the pages that show the interface (some seconds, once)"
+    .venv/bin/python -m backend.src pages >/dev/null || fail "the pages could not be installed" "see above; to go on without them: PAGES=no make ..."
+}
+
+if [ "$(cat ".venv/installed.$requirements" 2>/dev/null)" = "$stamp" ]; then
+    install_pages
+    exit 0
+fi
 
 if [ "$(.venv/bin/python -c 'import platform; print(platform.python_version())' 2>/dev/null)" != "$version" ]; then
     echo "setup: making a virtual environment with Python $version"
@@ -35,9 +48,10 @@ fi
 echo "setup: installing $requirements (a minute or two the first time)"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-.venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off -r "$requirements" 2>"$log.err" | tee "$log" |
+.venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off -r "$requirements" -r requirements.pages.txt 2>"$log.err" | tee "$log" |
     awk '/^Collecting /{printf "  %3d  %s\n", ++n, $2; fflush()} /^Installing collected/{print "  writing them to .venv"; fflush()}' ||
     { tail -n 5 "$log" "$log.err" >&2; rm -f "$log.err"; fail "the packages could not be installed" "check the network and the package index, then try again"; }
 rm -f "$log.err"
 echo "$stamp" >.venv/installed.requirements.txt
 echo "$stamp" >".venv/installed.$requirements"
+install_pages

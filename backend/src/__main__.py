@@ -31,6 +31,7 @@ COMMANDS = {
     "snapshot": ("snapshots", "create, list, show, compare and restore snapshots"),
     "cron": ("crons", "list, run, pause and resume what runs by itself"),
     "retention": ("retention", "say how long snapshots are kept, by label"),
+    "pages": ("pages", "install the pages that show the interface"),
     "check": ("check", "read the configuration and try every server that it names"),
 }
 INTERRUPTED = 130
