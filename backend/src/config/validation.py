@@ -114,12 +114,13 @@ def _check_role(settings: Settings) -> None:
     role = settings.server.role
     if role is Role.ALL:
         return
-    embedded = {
+    own = {
         "DB_HOST": settings.sql.embedded,
         "REDIS_HOST or REDIS_SOCKET": settings.cache.embedded,
         "BUCKET_HOST": settings.bucket.embedded,
+        "SECRET_KEY": not settings.server.secret_key,  # else each makes one of its own
     }
-    missing = [variable for variable, inside in embedded.items() if inside]
+    missing = [variable for variable, alone in own.items() if alone]
     if missing:
         raise ConfigurationError(
             f"role {role.value} shares its state with other processes, but {', '.join(missing)} is not set",

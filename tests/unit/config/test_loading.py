@@ -124,6 +124,14 @@ def test_a_role_of_its_own_needs_the_real_servers() -> None:
         load(None, {"ROLE": "api"})
 
 
+def test_processes_that_share_their_state_share_the_key_to_it() -> None:
+    """Each would make one of its own: the tokens of one are no good at another, and a worker opens no mail."""
+    servers = {"ROLE": "api", "DB_HOST": "db", "REDIS_HOST": "redis", "BUCKET_HOST": "s3"}
+    with pytest.raises(ConfigurationError, match="but SECRET_KEY is not set"):
+        load(None, servers)
+    load(None, {**servers, "SECRET_KEY": "0123456789abcdef0123456789abcdef"})
+
+
 def test_secrets_print_as_stars() -> None:
     secret = Secret("do-not-show-me")
     settings = load(None, {"DB_PASSWORD": "do-not-show-me"})
