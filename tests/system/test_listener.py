@@ -180,6 +180,19 @@ def test_a_renewed_certificate_is_offered_without_a_restart(tmp_path: Path) -> N
     assert certificate.follow_once()
 
 
+def test_a_certificate_that_goes_away_while_it_is_looked_at_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What renews it replaces the file; nobody would look any more if that ended the looking."""
+    made = make_certificate(tmp_path, "127.0.0.1")
+    certificate = Certificate(DoorSettings(tls_certificate=str(made.certificate), tls_key=str(made.key)))
+    made.certificate.unlink()
+    monkeypatch.setattr(Path, "exists", lambda _: True)  # it was there a moment ago
+    assert not certificate.follow_once()
+    make_certificate(tmp_path, "127.0.0.1")
+    assert certificate.follow_once()
+
+
 @pytest.mark.parametrize("broken", ["missing", "garbage", "no key", "passphrase"])
 def test_a_certificate_that_cannot_be_used_stops_the_start(tmp_path: Path, broken: str) -> None:
     made: Any = make_certificate(tmp_path, "127.0.0.1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -62,10 +63,13 @@ class Certificate:
             ) from exc
 
     def _stamps(self) -> list[tuple[int, int]]:
-        """When each file was last changed; nothing of one that is missing."""
-        files = (self._certificate, *((self._key,) if self._key else ()))
-        found = [path.stat() for path in files if path.exists()]
-        return [(stat.st_mtime_ns, stat.st_ino) for stat in found]
+        """When each file was last changed; nothing of one that is missing, or out of reach."""
+        stamps = []
+        for path in (self._certificate, *((self._key,) if self._key else ())):
+            with suppress(OSError):
+                stat = path.stat()
+                stamps.append((stat.st_mtime_ns, stat.st_ino))
+        return stamps
 
 
 def _nobody_to_ask() -> str:
