@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,6 +51,16 @@ class Demonstration:
     def key(self) -> str:
         return (self.folder / "data/demo/api.key").read_text().strip()
 
+    def people(self, roles: Mapping[str, str], password: str) -> None:
+        """Whom a page takes for granted: these of lab.example, and nobody else of it."""
+        headers = {"X-API-Key": self.key}
+        with httpx.Client(base_url=f"http://{self.address}", headers=headers) as client:
+            for user in client.get("/v1/users", params={"q": "lab.example"}).json()["results"]:
+                client.delete(f"/v1/users/{user['id']}").raise_for_status()
+            for name, role in roles.items():
+                body = {"email": f"{name}@lab.example", "name": name, "role": role, "password": password}
+                client.post("/v1/users", json=body).raise_for_status()
+
     def environment(self) -> dict[str, str]:
         """A reader's, in a second terminal: curl fails where a reader would see that something is wrong."""
         home = self.folder / "home"
@@ -57,7 +68,9 @@ class Demonstration:
         (home / ".curlrc").write_text("fail-with-body\nshow-error\n")
         path = f"{self.folder}/.venv/bin:{os.environ['PATH']}"
         # a page's own DATA_DIR goes before this one
-        variables = clean_environment(Path("data/demo"), 0, {"HOME": str(home), "PATH": path, "NO_COLOR": "1"})
+        variables = clean_environment(
+            Path("data/demo"), 0, {"HOME": str(home), "PATH": path, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+        )
         return {name: value for name, value in variables.items() if name not in ("PORT", "COLUMNS")}
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ What a comment before a block says (the reader of the page does not see it, the 
     <!-- exit 1 -->                  the last command of the block ends with this code
     <!-- stop after 3 s -->          the block runs until it is stopped
     <!-- fills in ID: snapshot (\\S+) -->  the reader copies this out of the output so far
+    <!-- asks for PASSWORD -->        the block's commands ask for the value of this variable
     <!-- output -->                  the block is not typed: it is what the last one printed
     <!-- file: pvs.csv -->           the block is not typed: it is a file that the reader has
 """

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 END = "--- end of the block"
+SAY_END = f'printf \'\\n{END} %s %s\\n\' "$?" "$FAILED"'
 # each command that fails is noted, as a reader would notice; conditions and the left side of || do not count
 PRELUDE = "FAILED=; trap 'FAILED=\"$FAILED $?:$BASH_COMMAND\"' ERR; set -E\n"
 
@@ -37,9 +38,10 @@ class Shell:
         )  # fmt: skip
         self._send(PRELUDE)
 
-    def run(self, text: str, timeout_s: float = 60.0) -> Ran:
+    def run(self, text: str, stdin: str = "</dev/null", timeout_s: float = 60.0) -> Ran:
         """Types a block and waits for its end. Raises TimeoutError."""
-        self._send(f'FAILED=\n{text}\nprintf \'\\n{END} %s %s\\n\' "$?" "$FAILED"\n')
+        # a command that reads what it is not asked to would eat the rest of the page
+        self._send(f"FAILED=\n{{\n{text}\n}} {stdin}\n{SAY_END}\n")
         output, _, status = self._read_until_end(timeout_s).rpartition(f"\n{END} ")
         code, _, failed = status.strip().partition(" ")
         return Ran(output, int(code), failed)
