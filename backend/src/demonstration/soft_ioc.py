@@ -10,6 +10,7 @@ import argparse
 import ctypes
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,13 @@ def own_output() -> int:
 def block_stop_signals() -> None:
     """Before any thread starts, so that all threads leave them to `wait_for_stop`."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    for number in STOP_SIGNALS:
+        signal.signal(number, _pass_on)
+
+
+def _pass_on(number: int, _frame: object) -> None:
+    """For a signal that met a thread which NumPy began as it was imported: without this it would end the process."""
+    signal.pthread_kill(threading.get_ident(), number)  # Python calls handlers on the main thread alone
 
 
 def wait_for_stop(tick: Callable[[], None], *, parent: int, interval_s: float = 0.5) -> None:
