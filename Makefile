@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run tour test lint bench clean
+.PHONY: setup run tour test lint image-check bench clean
 
 setup:
 	@backend/setup.sh "$(PYTHON)" requirements.txt
@@ -27,6 +27,10 @@ test: setup-tests
 	@tests/install_servers.sh
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest
+
+# the image's own steps with everything downloaded, as a build would; needs root
+image-check: setup-tests
+	LARDER_IMAGE_CHECK=full $(BIN)/pytest -s tests/system/image
 
 bench: setup-tests
 	$(BIN)/python -m bench

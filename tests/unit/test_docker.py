@@ -18,9 +18,11 @@ import pytest
 import yaml
 
 from backend.src.__main__ import COMMANDS
-from backend.src.config.loading import environment_names
+from backend.src.config.loading import environment_names, secret_names
+from backend.src.config.settings import Role
 from docker.healthcheck import alive
 
+SECRET_FILES = {f"{name}_FILE" for name in secret_names()}
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
 COMPOSE = ROOT / "docker-compose.yaml"
@@ -33,8 +35,13 @@ def run(*command: str | Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
+    return found
+
+
 def services() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    found: dict[str, Any] = compose()["services"]
     return found
 
 
@@ -78,7 +85,7 @@ def test_commands_are_in_exec_form() -> None:
 def test_compose_sets_only_variables_that_the_settings_know() -> None:
     assert ours()
     for name, service in ours().items():
-        unknown = set(service["environment"]) - set(environment_names()) - NOT_SETTINGS
+        unknown = set(service["environment"]) - set(environment_names()) - NOT_SETTINGS - SECRET_FILES
         assert not unknown, f"{name}: {unknown}"
 
 
@@ -87,9 +94,51 @@ def test_compose_asks_only_for_variables_that_the_settings_know() -> None:
     assert asked - set(environment_names()) <= NOT_SETTINGS
 
 
-def test_every_secret_of_the_servers_must_be_given() -> None:
-    secrets = re.findall(r"\$\{(\w*PASSWORD)(:\?)?", COMPOSE.read_text())
-    assert secrets and all(required for _, required in secrets)
+def test_no_secret_is_handed_over_but_as_a_file() -> None:
+    """What stands in a variable is shown to everybody who may look at a container."""
+    declared = compose()["secrets"]
+    for name, service in services().items():
+        variables = set(service.get("environment", {}))
+        assert not variables & secret_names() and not {"MYSQL_PASSWORD", "MINIO_ROOT_PASSWORD"} & variables, name
+        files = [value for one, value in service.get("environment", {}).items() if one.endswith("_FILE")]
+        assert {Path(file).name for file in files} <= set(service.get("secrets", ())) <= set(declared), name
+    assert all(secret["file"].startswith("docker/secrets/") for secret in declared.values())
+    assert "/docker/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_each_role_is_a_service_that_begins_after_the_schema_and_the_servers() -> None:
+    roles = {service["environment"]["ROLE"]: service for service in ours().values() if "ROLE" in service["environment"]}
+    assert set(roles) == {role.value for role in Role} - {"all"}
+    for role in roles.values():
+        waited = {name: condition["condition"] for name, condition in role["depends_on"].items()}
+        assert waited.pop("migrate") == "service_completed_successfully"
+        assert set(waited) == {"mysql", "redis", "minio"} and set(waited.values()) == {"service_healthy"}
+
+
+def test_only_the_api_is_published_and_only_to_its_host() -> None:
+    published = {name: service["ports"] for name, service in services().items() if "ports" in service}
+    assert set(published) == {"api", "demo"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
+
+
+def test_the_servers_are_on_no_network_that_leads_out() -> None:
+    assert compose()["networks"]["back"]["internal"] is True
+    assert services()["mysql"]["networks"] == services()["minio"]["networks"] == ["back"]
+    assert services()["redis"]["network_mode"] == "none"
+
+
+def test_larder_may_reach_the_socket_of_redis_and_nobody_else() -> None:
+    options = compose()["volumes"]["redis"]["driver_opts"]["o"]
+    user, group = services()["redis"]["user"].split(":")
+    assert (f"uid={user}" in options) and (f"gid={group}" in options) and group == "10001" and "mode=0750" in options
+    sockets = {service["environment"].get("REDIS_SOCKET") for service in ours().values()} - {None}
+    assert sockets and sockets <= set(services()["redis"]["command"])
+
+
+def test_our_containers_can_do_as_little_as_possible() -> None:
+    for name, service in ours().items():
+        assert service["read_only"] and service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
 
 
 def test_our_services_run_commands_that_exist() -> None:
@@ -103,7 +152,7 @@ def test_every_server_says_when_it_is_well() -> None:
 
 def test_volumes_that_are_used_are_declared() -> None:
     used = {volume.partition(":")[0] for service in services().values() for volume in service.get("volumes", [])}
-    assert used == set(yaml.safe_load(COMPOSE.read_text())["volumes"])
+    assert used == set(compose()["volumes"])
 
 
 def test_images_are_pinned() -> None:
