@@ -35,6 +35,7 @@ def _add_create(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", action="append", default=[], dest="labels", help="may be repeated")
     parser.add_argument("--pattern", default="*", help="which PVs: a name with * and ? (default: all)")
     parser.add_argument("--direct", action="store_true", help="read every PV anew instead of taking the live values")
+    parser.add_argument("--cameras", action="store_true", help="keep a picture of every camera too")
 
 
 def _add_list(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +64,7 @@ def _create(api: Api, options: argparse.Namespace) -> int:
         "description": options.description,
         "labels": options.labels,
         "pvPattern": options.pattern,
+        "cameras": options.cameras,
     }
     query = {"async": True, "use_cache": not options.direct}
     started = api.call("POST", "/v1/snapshots", json=body, params=query)
