@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from backend.src.config.settings import SqlSettings
 from backend.src.core.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated, Unavailable
+from backend.src.infra.mail import Mail
 from backend.src.infra.sql import SQL, migrate
 from backend.src.infra.sql.tables import one_time_codes, sessions
 from backend.src.services.accounts.codes import CodeUnknown, CodeUsed
@@ -20,7 +21,8 @@ from backend.src.services.accounts.principal import Role
 from backend.src.services.accounts.profiles import WrongPassword
 from backend.src.services.accounts.session_rows import Session, insert_session
 from backend.src.services.accounts.user_rows import AddressTaken, LastAdministrator, User, UserNotFound
-from backend.src.services.accounts.users import UserDraft
+from backend.src.services.accounts.users import NOBODY, UserDraft
+from backend.src.services.mailing import Outbox
 from tests.contracts.people import OTHER_PASSWORD, PASSWORD, URL, People
 from tests.manual_clock import ManualClock
 
@@ -239,6 +241,25 @@ async def test_nobody_and_the_disabled_get_no_mail(people: People) -> None:
     for address in (ANN, "nobody@lab.example"):
         await people.resets.request(address)
     assert len(await people.mails()) == 1
+
+
+async def test_the_time_does_not_tell_who_is_mailed(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To render, seal and write a mail takes longer than all the rest of it."""
+    await people.make("ann")
+    written, put = [], Outbox.put
+
+    def noted(outbox: Outbox, connection: Connection, mail: Mail) -> None:
+        written.append(mail.to)
+        put(outbox, connection, mail)
+
+    monkeypatch.setattr(Outbox, "put", noted)
+    for address in (ANN, "nobody@lab.example"):
+        await people.resets.request(address)
+        for _ in range(people.settings.lockout_failures):
+            with pytest.raises(Unauthenticated):
+                await people.users.authenticate(address, "wrong")
+    assert written == [ANN, ANN, "nobody@lab.example", NOBODY]
+    assert [mail["To"] for mail in await people.mails()] == [ANN, ANN]
 
 
 async def test_unknown_wrong_and_disabled_look_the_same(people: People) -> None:

@@ -31,10 +31,7 @@ class PasswordResets:
         self._settings = settings
 
     async def request(self, email: str) -> None:
-        """Mails a code if the address has an account; nobody but its mailbox is told. Raises Invalid, Unavailable.
-
-        By the time nobody can tell either: an address is looked at few times an hour, and that takes thousands.
-        """
+        """Mails a code if the address has an account; nobody but its mailbox is told. Raises Invalid, Unavailable."""
         self._mail.require()
         address, code, now = normalised_address(email), codes.new_code(), self._clock.now()
         link, lifetime_s = self._mail.link(RESET, code), self._settings.reset_s
@@ -48,8 +45,8 @@ class PasswordResets:
             # a code for nobody, too: it is counted, and it is the same work
             draft = self._draft(address, None if user is None else user.id, lifetime_s)
             codes.insert_code(connection, code, draft, now)
-            if user is not None:
-                self._mail.put(connection, self._mail.letters.reset(address, user.name, link, lifetime_s))
+            letter = self._mail.letters.reset(address, "" if user is None else user.name, link, lifetime_s)
+            (self._mail.put if user is not None else self._mail.pretend)(connection, letter)
 
         await self._sql.write(work)
         self._mail.wake()

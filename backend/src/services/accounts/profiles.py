@@ -77,7 +77,7 @@ class Profiles:
         address, user = normalised_address(new_email, field="newEmail"), await self._users.get(user_id)
         proof = await self._prove(user, password)
         code, now, lifetime_s = codes.new_code(), self._clock.now(), self._settings.verification_s
-        letter = self._mail.letters.change_address(address, user.name, self._mail.link(VERIFY, code), lifetime_s)
+        link = self._mail.link(VERIFY, code)
         draft = CodeDraft(purpose=Purpose.ADDRESS, lifetime_s=lifetime_s, user_id=user_id, email=address)
 
         def work(connection: Connection) -> None:
@@ -89,7 +89,7 @@ class Profiles:
                 self._mail.tell_owner(connection, owner, code, now, self._settings.reset_s)
                 return
             codes.insert_code(connection, code, draft, now)
-            self._mail.put(connection, letter)
+            self._mail.put(connection, self._mail.letters.change_address(address, user.name, link, lifetime_s))
 
         await self._sql.write(work)
         self._mail.wake()

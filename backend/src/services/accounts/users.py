@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 TRUST = (*user_rows.TABLES, *session_rows.TABLES)
 FIRST_NAME = "First administrator"
 BY_CONFIGURATION = "ADMIN_EMAIL"
+NOBODY = "nobody@localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,8 @@ class Users:
             lockout.note_failure(connection, name, now)
             if user is not None and not user.disabled:
                 self._mail.put(connection, self._mail.letters.locked_out(user.email, user.name, until))
+            else:
+                self._mail.pretend(connection, self._mail.letters.locked_out(NOBODY, "", until))
 
         await self._sql.write(work)
         self._mail.wake()
