@@ -82,6 +82,7 @@ SUMMARY = {
     "id": ID, "title": TEXT, "description": MAYBE(TEXT), "createdDate": MOMENT, "createdBy": MAYBE(TEXT),
     "pvCount": WHOLE, "labels": [TEXT], "golden": FLAG, "source": TEXT,
     "counts": dict.fromkeys(("captured", "stale", "disconnected", "alarm"), WHOLE), "sizeBytes": WHOLE, "sha256": TEXT,
+    "cameras": [{"pv": TEXT, "error": MAYBE(TEXT)}],
 }  # fmt: skip
 EPICS_VALUE = {
     "value": ANY, "status": MAYBE(TEXT), "severity": MAYBE(WHOLE), "timestamp": MAYBE(NUMBER), "units": MAYBE(TEXT),
