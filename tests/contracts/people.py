@@ -46,7 +46,7 @@ class People:
         self._seal = Seal("s" * 32, "outbox")
         management = MailManagement.build(sender, clock)
         outbox = Outbox(sql, management, clock, Supervisor(), self._seal, sender)
-        mail = AccountMail(outbox, Letters(URL), URL)
+        self.mail = mail = AccountMail(outbox, Letters(URL), URL)
         self.passwords: Passwords = Passwords.build(self.settings)
         self.users = Users(sql, self.passwords, mail, clock, self.settings)
         self.registrations = Registrations(sql, self.passwords, mail, clock, self.settings)

@@ -24,6 +24,7 @@ from backend.src.services.accounts.user_rows import User
 from backend.src.services.accounts.users import TRUST, delete_user, disable_user
 from backend.src.services.providers import Answer, LoginStarted, ProviderOptions, Providers, SentBack, Wish
 from backend.src.services.providers.errors import AttemptUnknown, LastWayIn, NotAdmitted
+from tests.contracts.people import People
 from tests.contracts.shared_database import shared_database, shared_sql
 from tests.forged_provider import SETTINGS, ForgedProvider
 from tests.manual_clock import ManualClock
@@ -45,8 +46,9 @@ class Stand:
         self.forged = ForgedProvider(clock)
         self.users: list[User] = []
         options = replace(OPTIONS, registration=registration)
+        self.people = People(sql, clock)
         self.service = Providers(
-            sql, self._begin, clock, secret_key, (OFFLINE, OTHER), options, self.forged.transport()
+            sql, self.people.mail, self._begin, clock, secret_key, (OFFLINE, OTHER), options, self.forged.transport()
         )
         self._numbers = itertools.count()
 
@@ -134,6 +136,15 @@ async def test_a_verified_address_finds_its_account_in_any_spelling(stand: Stand
     assert (await stand.log_in(email=" Ada@EXAMPLE.org ".strip())).id == known.id
     (entry,) = [row for row in await stand.rows(audit) if row["action"] == "identity.link"]
     assert (entry["actor_id"], entry["detail"]) == (str(known.id), {"provider": "lab"})
+
+
+async def test_whoever_owns_an_account_is_told_of_a_new_way_into_it(stand: Stand) -> None:
+    await stand.log_in(email="new@example.org")
+    known = await stand.make("told@example.org")
+    for _ in range(2):
+        assert (await stand.log_in(subject="18", email="told@example.org")).id == known.id
+    (notice,) = await stand.people.mails("told@example.org")
+    assert "a new way to log in" in notice["Subject"].lower() and not await stand.people.mails("new@example.org")
 
 
 @pytest.mark.parametrize(

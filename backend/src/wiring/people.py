@@ -87,7 +87,7 @@ def _providers(settings: Settings, clock: SystemClock) -> Providers:
         own_client=settings.docs.oauth2_client_id,
     )
     begin_session, secret_key = get(OAuthAuthentication).begin_session, settings.server.secret_key.reveal()
-    return Providers(get(SQL), begin_session, clock, secret_key, settings.providers, options)
+    return Providers(get(SQL), get(AccountMail), begin_session, clock, secret_key, settings.providers, options)
 
 
 def _outbox(settings: Settings, clock: SystemClock) -> Outbox:

@@ -16,6 +16,7 @@ from backend.src.core.seal import Seal
 from backend.src.infra.openid import Claims, ProviderTokens
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import codes, user_rows
+from backend.src.services.accounts.account_mail import AccountMail
 from backend.src.services.accounts.email_addresses import normalised_address
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Role
 from backend.src.services.accounts.registrations import CLOSED, NOT_YET, OPEN
@@ -29,8 +30,9 @@ from backend.src.services.providers.identity_rows import KeptTokens
 class Admission:
     """Decides in the transaction that links: two first logins at once make one account."""
 
-    def __init__(self, sql: SQL, seal: Seal, clock: Clock, registration: str) -> None:
+    def __init__(self, sql: SQL, mail: AccountMail, seal: Seal, clock: Clock, registration: str) -> None:
         self._sql = sql
+        self._mail = mail
         self._seal = seal
         self._clock = clock
         self._registration = registration
@@ -55,8 +57,10 @@ class Admission:
             return user
 
         user = await self._sql.write(known)
-        # only a first login touches: it costs every other person's cached authentication
-        return user if user is not None else await self._sql.write(first, touches=user_rows.TABLES)
+        if user is None:  # only a first login touches: it costs every other person's cached authentication
+            user = await self._sql.write(first, touches=user_rows.TABLES)
+            self._mail.wake()
+        return user
 
     def _by_address(self, connection: Connection, provider: str, claims: Claims, now: datetime) -> User:
         email = _proven_address(claims, provider)
@@ -71,6 +75,7 @@ class Admission:
                 f"the account of {email} belongs to somebody else at {provider}",
                 remedy="its owner can remove that identity from the account",
             )
+        self._mail.put(connection, self._mail.letters.provider_linked(user.email, user.name, provider))
         return user
 
     def _new(self, connection: Connection, provider: str, email: str, claims: Claims, now: datetime) -> User:

@@ -17,6 +17,7 @@ from backend.src.core.seal import Seal
 from backend.src.infra.openid import Asked, OpenIdClient
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import authorization_codes, user_rows
+from backend.src.services.accounts.account_mail import AccountMail
 from backend.src.services.accounts.authorization_codes import CodeRequest
 from backend.src.services.accounts.principal import Scope, in_order
 from backend.src.services.accounts.token_pair import TokenPair
@@ -85,6 +86,7 @@ class Providers:
     def __init__(
         self,
         sql: SQL,
+        mail: AccountMail,
         begin_session: BeginSession,
         clock: Clock,
         secret_key: str,
@@ -100,7 +102,7 @@ class Providers:
         self._labels = {one.name: one.label or one.name for one in providers}
         self.clients: Mapping[str, OpenIdClient] = {one.name: OpenIdClient(one, clock, transport) for one in providers}
         self._attempts = Attempts(sql, Seal(secret_key, "login attempts"), clock)
-        self._admission = Admission(sql, seal, clock, options.registration)
+        self._admission = Admission(sql, mail, seal, clock, options.registration)
         self._renewal = Renewal(sql, self.clients, seal, clock)
 
     async def start(self) -> None:
