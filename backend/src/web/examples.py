@@ -126,7 +126,8 @@ def _by_type(schema: Schema, schemas: Schemas) -> Any:
 
 def _object(schema: Schema, schemas: Schemas) -> dict[str, Any]:
     made = {name: _part(name, part, schemas) for name, part in schema.get("properties", {}).items()}
-    names, others = schema.get("propertyNames"), schema.get("additionalProperties")
+    names = schema.get("propertyNames")
+    others = schema.get("additionalProperties") or next(iter(schema.get("patternProperties", {}).values()), None)
     if isinstance(others, Mapping):
         if names is None:
             raise ExampleMissing("a key")

@@ -18,6 +18,8 @@ MOST_ELEMENTS = 1_000_000
 LONGEST_STRING = 65_536
 
 PvName = Annotated[str, StringConstraints(max_length=262, pattern=NO_NUL), Field(examples=["QUAD:LI21:201:BDES"])]
+ShortName = Annotated[str, Field(examples=["QUAD:LI21:201:BDES"])]
+"""An address as answers have it: without the default protocol."""
 Value = Annotated[Any, Field(examples=[1.25])]
 """A number, a text, or a list of either: whatever the PV has."""
 Integer = Annotated[int, Field(ge=-(2**63), le=2**64 - 1)]
@@ -50,7 +52,7 @@ class Entry(ResponseModel):
 class AllEntries(ResponseModel):
     """Every channel of the catalogue."""
 
-    values: dict[PvName, Entry]
+    values: dict[ShortName, Entry]
     count: int = Field(examples=[1])
 
 

@@ -151,6 +151,8 @@ def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
         parameters.append(IF_NONE_MATCH)
     if str(int(HttpCodes.PARTIAL_CONTENT)) in operation["responses"]:
         parameters.append(RANGE)
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["schema"].pop("default", None)  # generators take no object for one
     model = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
     if good["description"] == UNDESCRIBED:
         good["description"] = model.get("description", "Done").partition("\n\n")[0]

@@ -12,7 +12,7 @@ from backend.src.core.errors import FieldError, Invalid
 from backend.src.infra.epics.address import Protocol, PvAddress
 from backend.src.services.catalog import ImportReport, Outcome, Pv, PvChanges, PvDraft
 from backend.src.web.inputs import LONGEST_NAME, NO_NUL, BodyId, IdText, PvText, Text, Tolerance
-from backend.src.web.live_models import Entry
+from backend.src.web.live_models import Entry, ShortName
 from backend.src.web.models import RequestModel, ResponseModel
 
 MOST_PVS = 200_000
@@ -152,7 +152,7 @@ class FoundPvs(ResponseModel):
     total_count: int = Field(examples=[1])
     limit: int = Field(examples=[100])
     offset: int = Field(examples=[0])
-    live_values: dict[str, Entry] | None = None
+    live_values: dict[ShortName, Entry] | None = None
 
 
 class ImportedRow(ResponseModel):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from backend.src.services.jobs import JobStatus
 from backend.src.services.restore import RestoreOptions, RestoreRequest, Result, Verdict
 from backend.src.web.inputs import BodyId, OpaqueBodyId, Seconds
-from backend.src.web.models import ResponseModel
+from backend.src.web.models import RequestModel, ResponseModel
 from backend.src.web.snapshot_models import MOST_PVS, JobStarted, PvIds, PvSelection
 
 TimeOuts = Annotated[dict[BodyId, Seconds], Field(max_length=MOST_PVS)]
@@ -41,18 +41,34 @@ class RestoreSelection(PvSelection):
         return RestoreRequest(self.selection(), frozenset(self.exclude_pv_ids), options)
 
 
-class RestoreBody(RestoreSelection):
-    """Either a plan that was reviewed, or what to plan and execute at once."""
+class RestoreByPlan(RequestModel):
+    """A plan that was reviewed: it says all by itself."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"planId": "0123456789abcdef"}, {"pvIds": ["1", "2"]}]})
+    plan_id: OpaqueBodyId = Field(examples=["0123456789abcdef"])
 
-    plan_id: OpaqueBodyId | None = None
-
-    @model_validator(mode="after")
-    def _is_one_of_both(self) -> RestoreBody:
-        if self.plan_id is not None and self.model_fields_set != {"plan_id"}:
+    @model_validator(mode="before")
+    @classmethod
+    def _stands_alone(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > 1:
             raise ValueError("a plan says all by itself: give planId alone")
-        return self
+        return given
+
+
+class RestoreAtOnce(RestoreSelection):
+    """What to plan and execute at once."""
+
+    plan_id: None = None
+
+
+def _way(given: Any) -> str:
+    plan = given.get("planId") if isinstance(given, dict) else getattr(given, "plan_id", None)
+    return "plan" if plan is not None else "selection"
+
+
+RestoreBody = Annotated[
+    Annotated[RestoreByPlan, Tag("plan")] | Annotated[RestoreAtOnce, Tag("selection")], Discriminator(_way)
+]
+"""Two models: a client that sends every field of a model could not send a plan alone."""
 
 
 class PlanItem(ResponseModel):
@@ -100,7 +116,7 @@ class RestoreFinished(JobStarted):
     failures: list[Failure]
 
 
-class Outcome(ResponseModel):
+class PvOutcome(ResponseModel):
     """What became of one PV. ok: it is as the snapshot has it, or was left alone on purpose."""
 
     pv_id: str = Field(examples=["17"])
@@ -126,4 +142,4 @@ class OutcomesAnswer(ResponseModel):
     actor: str = Field(examples=["ann@lab.example"])
     finished: bool
     counts: dict[str, int] = Field(examples=[{"restored": 1}])
-    outcomes: list[Outcome]
+    outcomes: list[PvOutcome]

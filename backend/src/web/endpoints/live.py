@@ -29,6 +29,7 @@ from backend.src.web.live_models import (
     NewValue,
     PvName,
     PvNames,
+    ShortName,
     WrittenValue,
     direct_reading,
     written_value,
@@ -61,7 +62,7 @@ class LiveEndpoint:
 
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data."""
-        some = dict[PvName, Entry]
+        some = dict[ShortName, Entry]
         return (
             Route("GET", "/v1/pvs/live", self.some, access=Access.READ, summary="Live values of some PVs", tags=TAGS,
                   response_model=some),

@@ -46,6 +46,9 @@ PvName = Annotated[
     QueryText | None, Query(alias="pvName", description="part of an address, device or description; any case")
 ]
 After = Annotated[Token | None, Query(alias="continuationToken", description="from the page before")]
+# as other clients spell them; the document has one spelling, for generators make one name of both
+MoreDevices = Annotated[list[Device], Query(alias="devices[]", max_length=1_000, include_in_schema=False)]
+MoreTags = Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, include_in_schema=False)]
 NewPvs = Annotated[list[NewPv], Field(max_length=MOST_PVS)]
 
 
@@ -126,11 +129,9 @@ class PvsEndpoint:
         request: Request,
         q: Annotated[QueryText | None, Query(description="part of an address, device or description; any case")] = None,
         devices: Annotated[list[Device], Query(description="PVs of one of these", max_length=1_000)] = [],  # noqa: B006
-        more_devices: Annotated[
-            list[Device], Query(alias="devices[]", max_length=1_000, description="as devices")
-        ] = [],  # noqa: B006
+        more_devices: MoreDevices = [],  # noqa: B006
         tags: Annotated[list[BodyId], Query(description="PVs with any of these tags", max_length=1_000)] = [],  # noqa: B006
-        more_tags: Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, description="as tags")] = [],  # noqa: B006
+        more_tags: MoreTags = [],  # noqa: B006
         limit: Limit = 100,
         offset: Offset = 0,
         include_live_values: Annotated[bool, Query(description="with the live values of all addresses")] = False,

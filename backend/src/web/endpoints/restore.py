@@ -28,7 +28,9 @@ from backend.src.web.restore_json import (
 from backend.src.web.restore_models import (
     OutcomesAnswer,
     PlanAnswer,
+    RestoreAtOnce,
     RestoreBody,
+    RestoreByPlan,
     RestoreFinished,
     RestoreSelection,
 )
@@ -37,7 +39,7 @@ from backend.src.web.snapshot_models import JobStarted
 
 TAGS = ("Restore",)
 LONGEST_WAIT_S = 3_600.0
-EVERYTHING = RestoreBody()
+EVERYTHING = RestoreAtOnce()
 
 
 class RestoreEndpoint:
@@ -89,7 +91,7 @@ class RestoreEndpoint:
         return Boilerplates.json(finished_json(ended, await self._outcomes_if_any(job.id)))
 
     async def _begin(self, snapshot_id: str, body: RestoreBody, actor: str) -> Job:
-        if body.plan_id is not None:
+        if isinstance(body, RestoreByPlan):
             return await self._restores.execute_plan(snapshot_id, body.plan_id, actor)
         return await self._restores.restore(snapshot_id, body.request(), actor)
 

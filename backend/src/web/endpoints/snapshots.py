@@ -53,8 +53,9 @@ LIST = "snapshots"
 """The kind of this list's continuation tokens, each a time and an id."""
 
 After = Annotated[Token | None, Query(alias="continuationToken", description="from the Link header of the page before")]
-TagIds = Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, description="PVs with any of these tags")]
-PlainTagIds = Annotated[list[BodyId], Query(alias="tags", max_length=1_000, description="the same as tags[]")]
+TagIds = Annotated[list[BodyId], Query(max_length=1_000, description="PVs with any of these tags; tags[], too")]
+# as other clients spell it; the document has one spelling, for generators make one name of both
+MoreTagIds = Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, include_in_schema=False)]
 UseCache = Annotated[bool, Query(description="from the live table; false reads every PV anew")]
 Async = Annotated[bool, Query(alias="async", description="answer at once with a job; false waits for the end")]
 Most = Annotated[int, Query(ge=0, le=MOST_PVS, description="PVs; 0 for none", examples=[100])]
@@ -96,7 +97,7 @@ class SnapshotsEndpoint:
         request: Request,
         title: Annotated[QueryText | None, Query(description="part of the title, in any case")] = None,
         tags: TagIds = [],  # noqa: B006
-        plain_tags: PlainTagIds = [],  # noqa: B006
+        more_tags: MoreTagIds = [],  # noqa: B006
         label: Annotated[Label | None, Query(description="only those that carry it")] = None,
         golden: Annotated[bool | None, Query(description="only golden ones, or only the others")] = None,
         created_by: CreatedBy = None,
@@ -107,7 +108,7 @@ class SnapshotsEndpoint:
         after: After = None,
     ) -> Response:
         """No values are read, however large the snapshots are. The Link header leads to the next page."""
-        narrowed = SnapshotFilter(title, (*tags, *plain_tags), label, golden, created_by, since, until, contains_pv)
+        narrowed = SnapshotFilter(title, (*tags, *more_tags), label, golden, created_by, since, until, contains_pv)
         page = await self._snapshots.page(narrowed, after=read_after(after), limit=page_size)
         following = Boilerplates.next_link(request, write_token(LIST, *page.next_after)) if page.next_after else {}
         content = dumps([summary_json(snapshot) for snapshot in page.snapshots])

@@ -99,6 +99,12 @@ async def test_what_makes_no_sense_is_refused_and_writes_nothing(office: Office,
     assert office.site.machine.puts == []
 
 
+async def test_null_is_not_everything(office: Office) -> None:
+    path = await disturbed(office)
+    answer = await office.client.post(path, content=b"null", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422 and office.site.machine.puts == []
+
+
 async def test_one_at_a_time(office: Office) -> None:
     path = await disturbed(office)
     office.site.machine.hold = asyncio.Event()
