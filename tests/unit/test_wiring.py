@@ -14,10 +14,10 @@ from backend.src.core.lifecycle import Service
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.infra.sql import SQL
 from backend.src.server import Server
-from backend.src.wiring import STARTED
 from backend.src.services.crons import BackgroundTasks
 from backend.src.web.access import Access
 from backend.src.web.routes import SOCKET
+from backend.src.wiring import STARTED
 
 ELSEWHERE = {"DB_HOST": "db.invalid", "REDIS_HOST": "redis.invalid", "BUCKET_HOST": "s3.invalid"}
 KEY = {"SECRET_KEY": "0123456789abcdef0123456789abcdef"}

@@ -55,7 +55,7 @@ read    GET /v1/snapshots/{}/compare/{}|GET /v1/snapshots/{}/history
 write   POST /v1/snapshots|PUT /v1/snapshots/{}|DELETE /v1/snapshots/{}
 read    GET /v1/jobs|GET /v1/jobs/{}|GET /v1/jobs/{}/outcomes
 read    GET /v1/api-keys|GET /v1/api-keys/count
-admin   POST /v1/api-keys|DELETE /v1/api-keys/{}
+manage  POST /v1/api-keys|DELETE /v1/api-keys/{}
 read    GET /v1/health/summary|GET /v1/health/disconnected|GET /v1/health/stale|GET /v1/health/circuits
 read    GET /v1/health/monitor/status|GET /v1/health/watchdog|GET /metrics|GET /v1/ws/status
 write   POST /v1/health/watchdog/check

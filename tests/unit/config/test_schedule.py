@@ -49,7 +49,7 @@ def test_sunday_has_two_numbers() -> None:
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         Schedule.parse(text)
 
 

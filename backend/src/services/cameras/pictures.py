@@ -56,7 +56,7 @@ def preview(image: NDImage, widest_px: int) -> Encoded:
 
 
 def shown_size(image: NDImage, widest_px: int) -> tuple[int, int]:
-    """Width and height of a clip's pictures, both even as video wants them; small ones are enlarged by a whole number."""
+    """Width and height of a clip's pictures, even as video wants them; small ones are enlarged by a whole number."""
     scale = min(1.0, widest_px / image.width) * _enlarged(image.width, image.height)
     width, height = round(image.width * scale), round(image.height * scale)
     return max(2, width + width % 2), max(2, height + height % 2)
