@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from backend.src.__main__ import COMMANDS
+from backend.src.config.loading import environment_names, options
 from backend.src.services.restore.models import Result, Verdict
 from backend.src.services.snapshots.archive import SCHEMA
 from bench.plots import drawings
@@ -124,3 +126,59 @@ def test_the_drawings_show_what_the_bench_wrote(page: Path) -> None:
     for name, content in drawings(text_of(page)).items():
         assert content.count('class="ours"') > 3
         assert text_of(page.parent / name) == content, "run: python -m bench.plots"
+
+
+COMPARISON = text_of(ROOT / "docs" / "explanation" / "comparison.md")
+TOOLS = ("Larder", "Squirrel", "Phoebus", "PSI", "MASAR", "BURT", "autosave")
+ANSWERS = ("yes", "part", "no", "?")
+_compared = re.findall(r"^### (\d+)\. (.+)\n((?:- \*\*.*\n)+)", COMPARISON, re.MULTILINE)
+_claim = re.compile(r"^- \*\*(\w+)\*\*: (.+)$", re.MULTILINE)
+
+
+def glance() -> dict[str, dict[str, str]]:
+    """The answer of each tool, by the row's number."""
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| (.+) \|$", COMPARISON, re.MULTILINE)
+    return {number: dict(zip(TOOLS, answers.split(" | "), strict=True)) for number, answers in rows}
+
+
+def test_each_row_of_the_comparison_is_explained() -> None:
+    assert [number for number, _, _ in _compared] == list(glance()) == [str(n + 1) for n in range(len(_compared))]
+    assert {answer for row in glance().values() for answer in row.values()} == set(ANSWERS)
+    for number, title, _ in _compared:
+        assert f"| {number} | {title} |" in COMPARISON
+
+
+@pytest.mark.parametrize(("number", "claims"), [(number, claims) for number, _, claims in _compared])
+def test_each_claim_of_the_comparison_has_its_proof_or_source(number: str, claims: str) -> None:
+    told = dict(_claim.findall(claims))
+    assert tuple(told) == TOOLS
+    for test in re.findall(r"`(tests/[\w/]+\.py::\w+)`", told["Larder"]):
+        file, name = test.split("::")
+        assert f"def {name}(" in text_of(ROOT / file), test
+    measured = text_of(ROOT / "docs/reference/performance.md").replace("`", "")
+    for row in re.findall(r"bench: ([^;`\n]+?)(?=;|$)", told["Larder"]):
+        assert f"| {row} |" in measured, row
+    assert "`tests/" in told["Larder"] or "bench: " in told["Larder"]
+    for tool in TOOLS[1:]:
+        sources = re.findall(r"\]\[([\w-]+)\]", told[tool])
+        assert all(f"\n[{source}]: http" in COMPARISON for source in sources), tool
+        assert sources or "not found" in told[tool], f"{number}, {tool}: no source"
+        assert sources or glance()[number][tool] == "?", f"{number}, {tool}: an answer without a source"
+
+
+SETTINGS = re.compile(r"^```ini\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TOML = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@documents
+def test_every_variable_of_an_example_is_read(document: Path) -> None:
+    named = {name for block in SETTINGS.findall(text_of(document)) for name in re.findall(r"^([A-Z_]+)=", block, re.M)}
+    assert named <= {*environment_names(), "EPICS_CA_ADDR_LIST", "EPICS_PVA_ADDR_LIST"}
+
+
+@documents
+def test_every_key_of_an_example_is_an_option(document: Path) -> None:
+    known = {(section, option.name) for section, option in options()}
+    for block in TOML.findall(text_of(document)):
+        for section, values in tomllib.loads(block).items():
+            assert isinstance(values, list) or {(section, key) for key in values} <= known, f"[{section}] in {document}"
