@@ -102,8 +102,8 @@ def test_no_secret_is_handed_over_but_as_a_file() -> None:
         assert not variables & secret_names() and not {"MYSQL_PASSWORD", "MINIO_ROOT_PASSWORD"} & variables, name
         files = [value for one, value in service.get("environment", {}).items() if one.endswith("_FILE")]
         assert {Path(file).name for file in files} <= set(service.get("secrets", ())) <= set(declared), name
-    assert all(secret["file"].startswith("docker/secrets/") for secret in declared.values())
-    assert "/docker/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert all(secret["file"].startswith(".secrets/") for secret in declared.values())
+    assert "/.secrets/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
 def test_each_role_is_a_service_that_begins_after_the_schema_and_the_servers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import update_wrapper
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -125,6 +126,7 @@ class SQL(metaclass=FinalSingleton):
             queries = through(result) if through else ()
             return result, generations, [(query, encode(query.load(connection))) for query in queries]
 
+        update_wrapper(transaction, work)  # the log names what the caller wrote
         result, generations, rows = await self._run(self._writers, transaction, writing=True)
         if self._through is not None and touches:
             await self._through.tell(server, generations, touches, rows)

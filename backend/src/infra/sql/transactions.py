@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import random
 import time
@@ -68,6 +69,8 @@ class Transactions:
 
 def _name(work: Callable[..., object]) -> str:
     """Where a transaction's function was written: most have no name of their own."""
+    work = inspect.unwrap(work)
+    work = getattr(work, "func", work)  # of a partial
     code = getattr(work, "__code__", None)
     module = getattr(work, "__module__", "").removeprefix("backend.src.")
     return f"{module}:{code.co_firstlineno}" if code else module
