@@ -9,11 +9,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from fastapi import FastAPI
 
 from backend.src.__main__ import COMMANDS, INTERRUPTED, exit_code
 from backend.src.commands.snapshots import DIFFERENT
@@ -23,8 +26,12 @@ from backend.src.config.settings import ProviderSettings, Secret, Settings, sect
 from backend.src.core.errors import LarderError
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.server import Server
+from backend.src.web import openapi
+from backend.src.web.examples import operations
+from backend.src.web.http_codes import HttpCodes
 from backend.src.web.problems import SHAPES
 from backend.src.web.routes import Route
+from backend.src.web.server_header import API, PRESETS, Preset
 from docs import archive_columns
 from docs.sample_files import FILES
 
@@ -123,6 +130,29 @@ def _sentence(kind: type) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]
 
 
+def status_codes() -> str:
+    """Every status code, and how many routes of the document answer with it."""
+    document = openapi.document(_server_app())
+    told = Counter(status for _, operation in operations(document) for status in operation["responses"])
+    rows = [
+        (str(int(code)), code.phrase, "" if code.registered else "not registered", str(told.get(str(int(code)), "")))
+        for code in sorted(HttpCodes)
+    ]
+    return table(("code", "", "", "routes"), rows)
+
+
+def header_presets() -> str:
+    """What each kind of content gets."""
+    kinds: dict[Preset, list[str]] = {API: ["everything else, above all JSON"]}
+    for media_type, preset in PRESETS.items():
+        kinds.setdefault(preset, []).append(f"`{media_type.decode()}`")
+    rows = [
+        (", ".join(names), f"`{_header(preset, b'cache-control')}`", f"`{_header(preset, b'content-security-policy')}`")
+        for preset, names in kinds.items()
+    ]
+    return table(("content", "Cache-Control", "Content-Security-Policy"), rows)
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
@@ -135,6 +165,17 @@ def collected_routes() -> tuple[Route, ...]:
         return Server(Settings()).paths.routes()
     finally:
         RuntimeManager.reset()
+
+
+def _server_app() -> FastAPI:
+    try:
+        return Server(Settings()).app
+    finally:
+        RuntimeManager.reset()
+
+
+def _header(preset: Preset, name: bytes) -> str:
+    return dict(preset)[name].decode()
 
 
 def _access(route: Route) -> str:
@@ -182,7 +223,7 @@ BLOCKS = {
     block.__name__: block
     for block in (
         configuration, environment, commands, routes, errors, exit_codes,
-        archive_rows, archive_values, archive_metadata,
+        archive_rows, archive_values, archive_metadata, status_codes, header_presets,
     )
 }  # fmt: skip
 
