@@ -63,7 +63,9 @@ class ServerSettings:
     start_timeout_s: float = option(30.0, "seconds one service may take to start")
     stop_timeout_s: float = option(5.0, "seconds one service may take to stop")
     drain_s: float = option(
-        0.0, "seconds that the server goes on answering, though no longer ready, once its end was asked for", env="DRAIN_S"
+        0.0,
+        "seconds that the server goes on answering, though no longer ready, once its end was asked for",
+        env="DRAIN_S",
     )
     request_body_bytes: int = option(16_777_216, "largest request body, bytes")
     import_body_bytes: int = option(67_108_864, "largest body of a bulk import, bytes")
