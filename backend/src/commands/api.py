@@ -23,18 +23,22 @@ from backend.src.config.settings import Secret, Settings
 from backend.src.core.data_folder import DataFolder
 from backend.src.core.errors import Conflict, Forbidden, Invalid, LarderError, NotFound, Unauthenticated, Unavailable
 from backend.src.services.accounts.local_token import mint_local_token
+from backend.src.web.http_codes import HttpCodes
 
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 POLL_S = 0.1
 ENDED = ("completed", "failed", "aborted")
 
 _ERRORS: dict[int, type[LarderError]] = {
-    401: Unauthenticated,
-    403: Forbidden,
-    404: NotFound,
-    409: Conflict,
-    422: Invalid,
-    503: Unavailable,
+    HttpCodes.UNAUTHORIZED: Unauthenticated,
+    HttpCodes.FORBIDDEN: Forbidden,
+    HttpCodes.NOT_FOUND: NotFound,
+    HttpCodes.CONFLICT: Conflict,
+    HttpCodes.UNPROCESSABLE_CONTENT: Invalid,
+    HttpCodes.SERVICE_UNAVAILABLE: Unavailable,
+    # what stands before the server does not reach it
+    HttpCodes.BAD_GATEWAY: Unavailable,
+    **{code: Unavailable for code in HttpCodes if code.name.startswith("ORIGIN_")},
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
 
+from backend.src.web import boilerplates
 from backend.src.web.boilerplates import CSV, HTML, JSON, PDF, TEXT, Boilerplates
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.server_header import (
@@ -27,6 +30,24 @@ from backend.src.web.server_header import (
 )  # fmt: skip
 
 ANY_TEXT = st.text(st.characters(), max_size=60)
+
+
+WEB = Path(boilerplates.__file__).parent
+MADE_ELSEWHERE = {"boilerplates.py"}
+
+
+def test_no_handler_makes_an_answer_by_itself() -> None:
+    """But for files of the disk, which the framework sends best."""
+    kinds = {"Response", "JSONResponse", "ORJSONResponse", "HTMLResponse", "PlainTextResponse"}
+    kinds |= {"RedirectResponse", "StreamingResponse"}
+    found = [
+        f"{path.relative_to(WEB)}:{node.lineno}"
+        for path in WEB.rglob("*.py")
+        if path.name not in MADE_ELSEWHERE
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in kinds
+    ]
+    assert found == []
 
 
 async def chunks() -> AsyncIterator[str]:
