@@ -16,7 +16,7 @@ def test_a_refusal_is_an_error_of_its_kind(status: int, kind: type[LarderError])
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(status, text="<html>a page of a proxy</html>")
 
-    with httpx.Client(base_url="http://larder", transport=httpx.MockTransport(answer)) as client:
-        with pytest.raises(kind) as refused:
-            Api(client).call("GET", "/v1/pvs")
+    transport = httpx.MockTransport(answer)
+    with httpx.Client(base_url="http://larder", transport=transport) as client, pytest.raises(kind) as refused:
+        Api(client).call("GET", "/v1/pvs")
     assert type(refused.value) is kind and str(status) in refused.value.message
