@@ -7,7 +7,7 @@ from backend.src.web.docs.policy import Policy
 RAPIDOC = Browser(
     "/rapidoc",
     "RapiDoc",
-    "To read and to try, on one long page.",
+    "One operation at a time, to read and to try, with search over everything.",
     lambda docs: docs.rapidoc,
     "rapidoc.js",
     scripts=(NpmFile("rapidoc", "dist/rapidoc-min.js"),),

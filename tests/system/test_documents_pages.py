@@ -1,0 +1,226 @@
+"""The pages that show the interface, in a real Chromium that reaches nothing but the server.
+
+LARDER_PICTURES=docs/images keeps a picture of each page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pypdfium2
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from backend.src.commands.pages import install
+from backend.src.web.docs.assets import INSTALLED
+from tests.servers.chromium import Visit, chromium, visit
+from tests.servers.larder import Larder
+
+PICTURES = os.environ.get("LARDER_PICTURES")
+PERSON = "operator@lab.example"
+PASSWORD = "a harbour of quiet otters"
+OPERATION = "List PVs"
+TAG, CALL = "PVs", "/v1/pvs/devices"
+PATIENCE_MS = 20_000
+PAGES = ("docs", "redoc", "rapidoc", "scalar", "elements", "explorer", "editor", "rapipdf")
+PICTURED_PAGE = 12
+
+
+@pytest.fixture(scope="module")
+def larder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Larder]:
+    install(INSTALLED)
+    environment = {"ADMIN_EMAIL": PERSON, "ADMIN_PASSWORD": PASSWORD, "ENABLE_CRONS": "false"}
+    with Larder(tmp_path_factory.mktemp("pages"), environment) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visitor(browser: Browser, larder: Larder) -> Iterator[Visit]:
+    """Nothing may go wrong in any test."""
+    with visit(browser, larder.url) as made:
+        made.context.set_default_timeout(PATIENCE_MS)
+        yield made
+        assert made.errors == []
+        assert made.foreign == []
+
+
+def see(page: Page, text: str) -> None:
+    """Also inside shadow roots."""
+    expect(page.get_by_text(text).locator("visible=true").first).to_be_visible(timeout=PATIENCE_MS)
+
+
+def keep_picture(page: Page, name: str) -> None:
+    if PICTURES:
+        page.wait_for_timeout(1_000)
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+@pytest.mark.parametrize("name", ["docs", "redoc", "rapidoc", "scalar", "explorer", "editor"])
+def test_a_page_shows_the_operations(name: str, visitor: Visit) -> None:
+    page = visitor.open(f"/{name}")
+    see(page, OPERATION)
+    if PICTURES and name in ("rapidoc", "scalar", "explorer"):
+        page.get_by_text(OPERATION).locator("visible=true").first.click()
+    keep_picture(page, name)
+
+
+def test_elements_shows_an_operation(visitor: Visit) -> None:
+    page = visitor.open("/elements")
+    page.get_by_text("PVs", exact=True).first.click()
+    page.get_by_text(OPERATION).first.click()
+    see(page, "/v1/pvs")
+    keep_picture(page, "elements")
+
+
+@pytest.fixture(scope="module")
+def swagger(browser: Browser, larder: Larder) -> Iterator[Page]:
+    """Swagger UI, open for all of its tests."""
+    with visit(browser, larder.url) as made:
+        made.context.set_default_timeout(PATIENCE_MS)
+        page = made.open("/docs")
+        page.get_by_placeholder("Filter by tag").fill(TAG)
+        yield page
+        assert (made.errors, made.foreign) == ([], [])
+
+
+def way_in(page: Page, text: str) -> Locator:
+    """One part of the dialog."""
+    page.get_by_role("button", name="Authorize").click()
+    return page.locator(".auth-container", has_text=text)
+
+
+def log_out(page: Page, form: Locator) -> None:
+    page.get_by_role("button", name="Authorize").click()
+    form.get_by_role("button", name="Remove authorization").click()
+    close(page)
+
+
+def close(page: Page) -> None:
+    page.get_by_role("button", name="Close", exact=True).first.click()
+
+
+def call(page: Page, path: str) -> str:
+    """What a GET answers, called from the page."""
+    operation = page.locator(".opblock-get", has=page.locator(f'[data-path="{path}"]'))
+    operation.locator(".opblock-summary-control").click()
+    operation.get_by_role("button", name="Execute").click()
+    status = operation.locator(".live-responses-table .response-col_status").nth(1)
+    expect(status).to_contain_text("200", timeout=PATIENCE_MS)
+    answer = operation.locator(".live-responses-table .highlight-code").first.inner_text()
+    operation.locator(".opblock-summary-control").click()
+    return answer
+
+
+def log_in_there(popup: Page) -> None:
+    """On the page of the server."""
+    popup.get_by_label("E-mail address").fill(PERSON)
+    popup.get_by_label("Password").fill(PASSWORD)
+    popup.get_by_role("button", name="Log in").click()
+
+
+def test_swagger_logs_in_with_a_password_and_calls(swagger: Page, larder: Larder) -> None:
+    assert httpx.get(larder.url + CALL).status_code == 401
+    form = way_in(swagger, "Flow: password")
+    form.locator("#oauth_username").fill(PERSON)
+    form.locator("#oauth_password").fill(PASSWORD)
+    form.get_by_role("button", name="Apply given OAuth2 credentials").click()
+    expect(form.get_by_role("button", name="Remove authorization")).to_be_visible()
+    close(swagger)
+    assert "[]" in call(swagger, CALL)
+    log_out(swagger, form)
+
+
+def test_swagger_logs_in_with_a_code_and_calls(swagger: Page) -> None:
+    form = way_in(swagger, "Flow: authorizationCode")
+    with swagger.expect_popup() as opened:
+        form.get_by_role("button", name="Apply given OAuth2 credentials").click()
+    log_in_there(opened.value)
+    expect(form.get_by_role("button", name="Remove authorization")).to_be_visible()
+    close(swagger)
+    assert "[]" in call(swagger, CALL)
+    log_out(swagger, form)
+
+
+def test_swagger_calls_with_an_api_key(swagger: Page, larder: Larder) -> None:
+    form = way_in(swagger, "X-API-Key")
+    form.get_by_role("textbox").fill(larder.key("read"))
+    form.get_by_role("button", name="Apply credentials").click()
+    close(swagger)
+    assert "[]" in call(swagger, CALL)
+    log_out(swagger, form)
+
+
+def test_rapidoc_logs_in_with_a_code(visitor: Visit) -> None:
+    page = visitor.open("/rapidoc#auth")
+    form = page.locator(".oauth-flow.authorizationCode")
+    with page.expect_popup() as opened:
+        form.get_by_role("button", name="GET TOKEN").click()
+    log_in_there(opened.value)
+    expect(page.get_by_text("1 API key applied")).to_be_visible()
+
+
+def test_explorer_logs_in_with_a_code(visitor: Visit) -> None:
+    page = visitor.open("/explorer")
+    page.get_by_text("Authentication", exact=True).locator("visible=true").first.click()
+    form = page.locator(".oauth-flow", has_text="Authorization Code Flow")
+    form.get_by_role("button", name="Get Token").click()
+    log_in_there(page)
+    page.wait_for_url("**/explorer*")
+    expect(page.get_by_text("1 API key applied")).to_be_visible()
+
+
+def test_scalar_logs_in_with_a_code(visitor: Visit) -> None:
+    page = visitor.open("/scalar")
+    page.get_by_text("authorizationCode", exact=True).click()
+    with page.expect_popup() as opened:
+        page.get_by_role("button", name="Authorize").click()
+    log_in_there(opened.value)
+    expect(page.get_by_text("Access Token")).to_be_visible()
+
+
+def test_the_front_page_leads_everywhere_without_a_script(browser: Browser, larder: Larder) -> None:
+    with visit(browser, larder.url, java_script_enabled=False) as visitor:
+        page = visitor.open("/")
+        expect(page.get_by_text("Everything works")).to_be_visible()
+        keep_picture(page, "front")
+        paths = page.locator(".browsers a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+        assert paths == [f"/{name}" for name in PAGES]
+        for link in page.locator("a").all():
+            assert visitor.context.request.get(larder.url + str(link.get_attribute("href"))).ok
+        assert (visitor.errors, visitor.foreign) == ([], [])
+
+
+def test_the_front_page_in_the_dark(browser: Browser, larder: Larder) -> None:
+    with visit(browser, larder.url, color_scheme="dark") as visitor:
+        page = visitor.open("/")
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert max(map(int, re.findall(r"\d+", ground))) < 0x30
+        keep_picture(page, "front-dark")
+        assert (visitor.errors, visitor.foreign) == ([], [])
+
+
+def test_the_pdf_has_every_operation(larder: Larder) -> None:
+    answer = httpx.get(f"{larder.url}/rapipdf", timeout=60)
+    assert answer.headers["content-type"] == "application/pdf"
+    with pypdfium2.PdfDocument(answer.content) as document:
+        text = "".join(page.get_textpage().get_text_range() for page in document)
+        titles = [bookmark.get_title() for bookmark in document.get_toc()]
+        if PICTURES:
+            document[PICTURED_PAGE].render(scale=1).to_pil().save(Path(PICTURES) / "rapipdf.png")
+    described = httpx.get(f"{larder.url}/openapi.json").json()
+    told = re.sub(r"\s+", "", text)
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            assert f"{operation['summary']}: {method.upper()} {path}" in titles
+            assert re.sub(r"\s+", "", f"{method.upper()} {path}") in told
+    assert set(described["components"]["schemas"]) <= set(titles)
