@@ -15,6 +15,7 @@ from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.infra.sql import SQL
 from backend.src.server import Server
 from backend.src.services.crons import BackgroundTasks
+from backend.src.services.health import Health
 from backend.src.web.access import Access
 from backend.src.web.routes import SOCKET
 from backend.src.wiring import STARTED
@@ -69,6 +70,19 @@ def test_the_database_is_read_through_the_cache(role: Role, tmp_path: Path) -> N
     """A cache layer that was never wired, in one of the peers."""
     Server(settings_of(role, tmp_path))
     assert RuntimeManager.get(SQL)._through is not None
+
+
+@pytest.mark.parametrize(
+    ("role", "needed"),
+    [("all", {"sql"}), ("api", {"sql"}), ("monitor", {"sql", "epics"}), ("worker", {"sql", "epics", "bucket"})],
+)
+def test_readiness_looks_at_what_the_role_cannot_do_without(role: str, needed: set[str], tmp_path: Path) -> None:
+    server = Server(settings_of(Role(role), tmp_path))
+    health = RuntimeManager.get(Health)
+    assert health._needed == needed <= health._dependencies.keys()
+    assert not health._stopping()
+    server.control.stop("the test ends")
+    assert health._stopping()
 
 
 @pytest.mark.parametrize("role", list(Role))
