@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import backend.src
+from backend.src.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 NOT_LIBRARIES = ("backend.src.infra.sql.migrations",)  # Alembic runs these
+HEAVY = ("serve", "demo", "migrate", "check", "pages")  # they do the server's own work
 
 _PROGRAM = """
 import importlib, os, sys, threading
@@ -40,3 +42,12 @@ def test_every_module_can_be_imported_with_an_empty_environment(tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "" and done.stderr == ""
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_asks_a_server_loads_neither_drivers_nor_services() -> None:
+    """Half of what `larder snapshot list` takes would go into loading what only the server needs."""
+    asking = [f"backend.src.commands.{module}" for module, _ in COMMANDS.values() if module not in HEAVY]
+    heavy = ("sqlalchemy", "numpy", "fastapi", "backend.src.services", "backend.src.infra")
+    program = f"import importlib, sys; [importlib.import_module(name) for name in {asking!r}]; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [name for name in done.stdout.split() if name.startswith(heavy)] == []

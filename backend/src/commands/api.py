@@ -22,7 +22,7 @@ from backend.src.commands.trust import trust_of
 from backend.src.config.settings import Secret, Settings
 from backend.src.core.data_folder import DataFolder
 from backend.src.core.errors import Conflict, Forbidden, Invalid, LarderError, NotFound, Unauthenticated, Unavailable
-from backend.src.services.accounts.local_token import mint_local_token
+from backend.src.core.local_token import mint_local_token
 from backend.src.web.http_codes import HttpCodes
 
 TIMEOUT = httpx.Timeout(120.0, connect=5.0)

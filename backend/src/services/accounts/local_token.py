@@ -1,12 +1,10 @@
-"""Tokens of the local command line: whoever can read the data folder's secret key is its operator.
+"""Tokens of the local command line, read: whoever can make one (core/local_token.py) is the operator.
 
-A JWT (RFC 7519) of at most a minute, made for one request. The algorithm is pinned, so a token cannot choose
-its own, and the audience keeps it apart from the tokens of people.
+The algorithm is pinned, so a token cannot choose its own, and the audience keeps it apart from the tokens of people.
 """
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import jwt
@@ -14,23 +12,14 @@ import jwt
 from backend.src.config.settings import Secret
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unauthenticated
+from backend.src.core.local_token import ALGORITHM, AUDIENCE, ISSUER, LIFETIME_S, mint_local_token
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
 
-ALGORITHM = "HS256"
-ISSUER = "larder"
-AUDIENCE = "larder-local"
-LIFETIME_S = 60
+__all__ = ["ALGORITHM", "AUDIENCE", "ISSUER", "mint_local_token", "read_local_token"]
+
 CLOCK_SKEW_S = 5
-LONGEST_USER = 100
 
 _REQUIRED = ["iss", "aud", "sub", "iat", "exp"]
-
-
-def mint_local_token(secret_key: Secret, user: str) -> str:
-    """A token for one request; `user` is whose name the log and the records show."""
-    now = int(time.time())
-    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": user[:LONGEST_USER], "iat": now, "exp": now + LIFETIME_S}
-    return jwt.encode(claims, secret_key.reveal(), ALGORITHM)
 
 
 def read_local_token(secret_key: Secret, token: str, clock: Clock) -> Principal:
