@@ -87,6 +87,21 @@ async def test_the_latest_of_many_updates_is_never_lost(epics: Epics, own_ioc: S
     await watcher.until(lambda: watcher.value(0) == 299.2, timeout_s=2.0)
 
 
+async def test_updates_that_a_later_one_replaced_are_counted(epics: Epics, own_ioc: SoftIoc) -> None:
+    address, watcher = ca(own_ioc.pv("DOUBLE")), Watcher(epics)
+    epics.monitor([(0, address)], [])
+    await watcher.until(lambda: watcher.connected(0))
+    before = epics.coalesced
+    for value in range(1, 21):  # each completes, and is sent, before the next; nobody drains
+        await write(epics, address, float(value))
+    await watcher.until(lambda: watcher.value(0) == 20.0)
+    assert 15 <= epics.coalesced - before <= 19
+    before = epics.coalesced
+    await write(epics, address, 21.0)
+    await watcher.until(lambda: watcher.value(0) == 21.0)
+    assert epics.coalesced == before
+
+
 async def test_an_alarm_without_a_new_value_is_an_update(epics: Epics, own_ioc: SoftIoc) -> None:
     watcher = Watcher(epics)
     epics.monitor([(0, ca(own_ioc.pv("ALARM")))], [])
