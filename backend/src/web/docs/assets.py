@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,7 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_gzip = re.compile(r"gzip(\s*;\s*q=(1(\.0*)?|0\.0*[1-9]\d*))?")
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -50,7 +52,7 @@ class Asset:
 
     def response(self, request: Request) -> Response:
         """The content, compressed where the browser takes that; 304 when it has it already."""
-        packed = self.packed is not None and "gzip" in request.headers.get("accept-encoding", "")
+        packed = self.packed is not None and _takes_gzip(request.headers.get("accept-encoding", ""))
         validators = Validators.strong(f"{self.digest}-gzip" if packed else self.digest)
         response = validators.unchanged(request) or self._file(packed=packed)
         response.headers.update({**validators.headers(), "cache-control": FOR_EVER, "vary": "Accept-Encoding"})
@@ -97,6 +99,11 @@ class Assets:
 def digest_of(content: bytes) -> str:
     """What stands in an address."""
     return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether it is named, and not with the weight of a refusal (RFC 9110, 12.5.3)."""
+    return any(_gzip.fullmatch(one.strip()) for one in accepted.lower().split(","))
 
 
 def _own_asset(path: Path) -> Asset:
