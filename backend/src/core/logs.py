@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from backend.src.core.log_context import on_behalf
 from backend.src.core.redaction import redact
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+_control = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NOISY = (
     "asyncio",
     "botocore",
@@ -65,5 +67,10 @@ class _ShortNames(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:
         """The line before a traceback, and for whom it was."""
         behalf = " ".join(f"{kind}={value}" for kind, value in on_behalf().items())
-        line = super().formatMessage(record)
+        line = _one_line(super().formatMessage(record))
         return f"{line} [{behalf}]" if behalf else line
+
+
+def _one_line(text: str) -> str:
+    """Control characters written out: a path or a name with a line end in it must not look like a line of ours."""
+    return _control.sub(lambda found: repr(found[0])[1:-1], text)

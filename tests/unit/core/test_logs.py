@@ -76,3 +76,13 @@ def test_debug_shows_debug_lines_of_ours_and_not_of_chatty_libraries(written: Ca
     log.debug("ours")
     logging.getLogger("httpcore").debug("theirs")
     assert [line.split(": ")[1] for line in written().splitlines()] == ["ours"]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_is_logged_cannot_pretend_to_be_another_line(written: Callable[[], str], log_format: str) -> None:
+    logs.set_up(debug=False, log_format=log_format)
+    log.info("GET %s", "/v1/pvs\n2026-01-01 INFO core: all is well\x1b[2J\u2028\r")
+    lines = written().splitlines()
+    assert len(lines) == 1
+    assert "\x1b" not in lines[0]
+    assert r"\n2026" in lines[0]
