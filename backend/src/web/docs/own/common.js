@@ -6,6 +6,26 @@ larder.root = document.getElementById("larder-browser");
 larder.dark = matchMedia("(prefers-color-scheme: dark)").matches;
 larder.redirectUrl = location.origin + larder.redirect;
 
+// for programs that have colours for both
+larder.followScheme = () => {
+  document.documentElement.style.colorScheme = larder.dark ? "dark" : "light";
+};
+
+// Forms are filled with the examples of parameters, and then ask for a page and a version that never were. What may be
+// left out stays empty.
+larder.withEmptyForms = (spec) => {
+  for (const operation of Object.values(spec.paths).flatMap((path) => Object.values(path))) {
+    for (const parameter of operation.parameters ?? []) {
+      if (parameter.required) continue;
+      for (const node of [parameter, parameter.schema ?? {}]) {
+        delete node.example;
+        delete node.examples;
+      }
+    }
+  }
+  return spec;
+};
+
 // A login ends on a page of ours in another window, which tells all windows of this server. window.opener would be
 // gone as soon as an identity provider had been on the way (Cross-Origin-Opener-Policy).
 larder.onLogin = (receive) => {

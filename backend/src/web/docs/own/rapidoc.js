@@ -1,5 +1,6 @@
 "use strict";
 
+larder.followScheme();
 const attributes = {
   "render-style": "focused",
   theme: larder.dark ? "dark" : "light",
@@ -12,6 +13,7 @@ const attributes = {
   "allow-spec-file-load": "false",
   "allow-spec-url-load": "false",
   "schema-description-expanded": "true",
+  "fill-request-fields-with-example": "false",
   "oauth-receiver": larder.redirect.slice(1),
 };
 const page = document.createElement("rapi-doc");

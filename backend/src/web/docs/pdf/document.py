@@ -12,7 +12,7 @@ from reportlab.platypus.tableofcontents import TableOfContents
 from backend.src.web.docs.pdf import styles
 from backend.src.web.docs.pdf.flow import Heading, cell, chapter, code, printable, prose, table
 from backend.src.web.docs.pdf.operations import operation_pages, schema_pages
-from backend.src.web.docs.pdf.reading import Json, chapters, schemas
+from backend.src.web.docs.pdf.reading import Json, chapters, schemas, tag_descriptions
 
 FOOTER_Y = 12
 
@@ -28,9 +28,11 @@ def _story(document: Json) -> Iterator[Flowable]:
     yield from _title(document["info"])
     yield from _contents()
     yield from _logging_in(document)
+    told = tag_descriptions(document)
     for tag, operations in chapters(document).items():
         yield PageBreak()
         yield chapter(tag, f"chapter-{tag.replace(' ', '-')}")
+        yield from prose(told.get(tag, ""))
         for operation in operations:
             yield from operation_pages(operation)
     yield PageBreak()

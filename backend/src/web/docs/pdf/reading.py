@@ -49,12 +49,17 @@ class Operation:
 
 
 def chapters(document: Json) -> dict[str, list[Operation]]:
-    """tag -> its operations, in the document's order."""
-    found: dict[str, list[Operation]] = {}
+    """tag -> its operations; tags in the order in which the document lists them, then those that it does not."""
+    found: dict[str, list[Operation]] = {tag: [] for tag in tag_descriptions(document)}
     for operation in _operations(document):
         tag = (operation.said.get("tags") or ["Other"])[0]
         found.setdefault(tag, []).append(operation)
-    return found
+    return {tag: operations for tag, operations in found.items() if operations}
+
+
+def tag_descriptions(document: Json) -> dict[str, str]:
+    """What the document says of each tag."""
+    return {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
 
 
 def _operations(document: Json) -> Iterator[Operation]:
