@@ -26,7 +26,7 @@ lint: setup-tests
 test: setup-tests
 	@tests/install_servers.sh
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 # the image's own steps with everything downloaded, as a build would; needs root
 image-check: setup-tests

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.servers.mariadb import mariadb
 from tests.servers.pva_server import PvaServer
@@ -17,6 +19,21 @@ __all__ = ["mariadb", "redis_server"]
 
 # libca and PVAccess read these once a process, so before any test makes a context
 os.environ.update(CLIENT_ENVIRONMENT)
+
+
+class TwoHalves(LoadScopeScheduling):  # type: ignore[misc]
+    """`make test` has two processes: all that starts whole servers, one after another, goes to one of them.
+
+    Most of the time is spent waiting for servers. Two that are timed side by side would disturb each other.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "system" if nodeid.startswith("tests/system/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoHalves:
+    """The largest group begins first."""
+    return TwoHalves(config, log)
 
 
 @pytest.fixture(scope="session")
