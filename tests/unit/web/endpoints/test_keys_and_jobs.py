@@ -34,8 +34,17 @@ from backend.src.web.path_manager import PathManager
 from tests.unit.web.conftest import SETTINGS, client_of
 
 SECRET = Secret("s" * 32)
-NOBODY: Any = None  # no person logs in here
 OPERATOR = Principal(PrincipalKind.LOCAL, "ann", "ann", frozenset(Scope))
+
+
+class Nobody:
+    """No person logs in here."""
+
+    def recall(self, token: str) -> None:
+        """No access token was ever checked."""
+
+
+NOBODY: Any = Nobody()
 
 
 class Parts:
