@@ -21,19 +21,21 @@ __all__ = ["mariadb", "redis_server"]
 os.environ.update(CLIENT_ENVIRONMENT)
 
 
-class TwoHalves(LoadScopeScheduling):  # type: ignore[misc]
-    """`make test` has two processes: all that starts whole servers, one after another, goes to one of them.
+class ByPlace(LoadScopeScheduling):  # type: ignore[misc]
+    """How `make test` shares the tests between two processes: most of their time is spent waiting for servers.
 
-    Most of the time is spent waiting for servers. Two that are timed side by side would disturb each other.
+    A file stays together, because its tests share servers; a folder of tests/system does, because its files do.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "system" if nodeid.startswith("tests/system/") else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder.startswith("tests/system/") else file
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> TwoHalves:
-    """The largest group begins first."""
-    return TwoHalves(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
+    """The largest begin first."""
+    return ByPlace(config, log)
 
 
 @pytest.fixture(scope="session")

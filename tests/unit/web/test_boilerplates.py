@@ -98,7 +98,7 @@ def test_no_header_holds_a_line_break(name: str, value: str) -> None:
             assert not set(header) & set(b"\r\n\x00")
 
 
-@given(ANY_TEXT.filter(lambda text: "\r" in text or "\n" in text) | st.sampled_from(["a\r\nb", "\n", "\r"]))
+@given(st.tuples(ANY_TEXT, st.sampled_from(["\r\n", "\n", "\r"]), ANY_TEXT).map("".join))
 def test_the_door_lets_no_line_break_through(value: str) -> None:
     header = (b"x-name", value.encode("utf-8", "replace"))
     with pytest.raises(ValueError, match="line break"):
