@@ -88,7 +88,7 @@ def test_a_database_without_a_schema_names_the_command_that_makes_it(tmp_path: P
 
 def test_a_redis_that_is_away_keeps_nobody_from_working(tmp_path: Path) -> None:
     with Larder(tmp_path, {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": "1"}) as larder:
-        assert larder.api.call("GET", "/health/ready")["degraded"] == "cache"
+        larder.wait_for("/health/ready", lambda answer: answer["degraded"] == "cache")  # and the monitor, at first
         assert larder.api.call("GET", "/v1/pvs") == []
         cache = larder.api.call("GET", "/v1/health/dependencies")["dependencies"]["cache"]
         assert cache["state"] == "down" and "REDIS_HOST" in cache["remedy"]
