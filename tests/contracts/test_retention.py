@@ -37,7 +37,7 @@ class Site:
         self.snapshots = Snapshots(sql, bucket, NOBODY, NOBODY, NOBODY, self.clock, SnapshotOptions())
         self.jobs = Jobs(sql, NOBODY, self.clock, Supervisor(), JobSettings())
         self.audit = Audit(sql, self.clock)
-        restores = Restores(sql, bucket, self.snapshots, NOBODY, self.jobs, self.clock, RestoreSettings())
+        restores = Restores(sql, bucket, self.snapshots, NOBODY, NOBODY, self.jobs, self.clock, RestoreSettings())
         self.history = History(sql, self.jobs, restores, self.audit, self.clock, SETTINGS)
         self.retention = Retention(sql, self.snapshots, self.clock, SETTINGS)
         self.expired = ExpiredRows(sql, self.clock, lockout_longest_s=900)

@@ -100,6 +100,16 @@ def test_a_job_posted_here_is_done_there(site: Site) -> None:
     until(lambda: [entry["value"] for entry in site.values()] == before)
 
 
+def test_what_is_written_at_one_that_only_copies_the_table_shows_there_at_once(site: Site) -> None:
+    until(site.fresh)
+    name = site.ioc.names[0]
+    (pv,) = site.api.api.call("GET", "/v1/pvs/search", params={"q": name})["results"]
+    for value in (3.5, 4.5, site.values()[0]["value"]):
+        site.api.api.call("PUT", f"/v1/pvs/{pv['id']}/value", json={"value": value})
+        entry = site.values()[0]
+        assert (entry["value"], entry["stale"]) == (value, False)
+
+
 def cron(site: Site, name: str) -> dict[str, Any]:
     return next(one for one in site.api.api.call("GET", "/v1/admin/crons") if one["name"] == name)
 

@@ -10,7 +10,7 @@ import numpy as np
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.epics.frame import Frame, PvValue, ValueType
 from backend.src.services.snapshots import Compared, HistoryPage, Snapshot
-from backend.src.services.snapshots.capture import Capture, Ints, Role, take_frame
+from backend.src.services.snapshots.capture import Capture, Ints, Role
 from backend.src.web.epics_json import epics_values, json_text, json_value, json_values
 
 Json = Any
@@ -78,7 +78,7 @@ def comparison_json(compared: Compared, *, only_differences: bool) -> dict[str, 
 def _differences(compared: Compared, shown: Ints) -> list[dict[str, Json]]:
     first, second, pairs = compared.first, compared.second, compared.comparison.pairs
     rows1, rows2 = pairs.rows1[shown], pairs.rows2[shown]
-    frame1, frame2 = take_frame(first.frame, rows1), take_frame(second.frame, rows2)
+    frame1, frame2 = first.frame.take(rows1), second.frame.take(rows2)
     columns = zip(
         *_named(first, rows1),
         json_values(frame1), json_values(frame2), labels(frame1), labels(frame2),

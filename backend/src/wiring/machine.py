@@ -12,7 +12,16 @@ from backend.src.infra.sql import SQL
 from backend.src.services.catalog import Catalog, RedisNotifier, TagCatalog
 from backend.src.services.crons import Crons
 from backend.src.services.live import LiveNames, LiveTable
-from backend.src.services.monitoring import Circuits, DirectAccess, Leadership, Publisher, PVMonitor, Replica, Watchdog
+from backend.src.services.monitoring import (
+    Circuits,
+    DirectAccess,
+    Leadership,
+    Publisher,
+    PVMonitor,
+    ReadYourWrites,
+    Replica,
+    Watchdog,
+)
 from backend.src.services.streaming import SubscriptionRegistry
 from backend.src.wiring.roles import MONITORING
 
@@ -27,7 +36,11 @@ def register_machine(settings: Settings, clock: SystemClock) -> None:
     register(LiveTable, factory=lambda: LiveTable(clock, stale_after_s=settings.monitor.stale_after_s))
     register(LiveNames)
     register(Circuits, clock, settings.monitor)
-    register(DirectAccess, factory=lambda: DirectAccess(get(Epics), get(Circuits), settings.epics))
+    register(ReadYourWrites, factory=lambda: ReadYourWrites(get(LiveTable), get(PVMonitor), settings.monitor))
+    register(
+        DirectAccess,
+        factory=lambda: DirectAccess(get(Epics), get(Circuits), get(ReadYourWrites), settings.epics),
+    )
     register(Leadership, factory=lambda: _leadership(settings, clock))
     _register_monitoring(settings, clock)
     register(SubscriptionRegistry, factory=lambda: SubscriptionRegistry(get(LiveTable), settings.streaming))

@@ -22,7 +22,7 @@ from backend.src.services.crons import Crons
 from backend.src.services.health import Backlog, Health
 from backend.src.services.jobs import Jobs
 from backend.src.services.live import LiveNames, LiveTable
-from backend.src.services.monitoring import Circuits, PVMonitor
+from backend.src.services.monitoring import Circuits, PVMonitor, ReadYourWrites
 from backend.src.services.restore import Restores, RestoreSettings
 from backend.src.services.snapshots import Comparisons, SnapshotCreation, SnapshotOptions, Snapshots
 from backend.src.services.streaming import SubscriptionRegistry
@@ -59,7 +59,8 @@ def _restores(settings: Settings, clock: SystemClock, protocol: Protocol) -> Res
         write_timeout_s=settings.epics.write_timeout_s,
         default_protocol=protocol,
     )
-    return Restores(get(SQL), get(Bucket), get(Snapshots), get(Epics), get(Jobs), clock, options)
+    machine = (get(Epics), get(ReadYourWrites))
+    return Restores(get(SQL), get(Bucket), get(Snapshots), *machine, get(Jobs), clock, options)
 
 
 def _sources(settings: Settings, clock: SystemClock) -> Sources:

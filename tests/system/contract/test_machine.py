@@ -61,6 +61,16 @@ def test_a_restore_is_planned_done_and_told(site: Site) -> None:
     assert (told[site.pv("LONG")]["result"], told[site.pv("LONG")]["after"]) == ("restored", -123456)
 
 
+def test_what_was_written_is_live_as_soon_as_it_is_answered(site: Site) -> None:
+    values = {"LONG": [1, -2, -123456], "DOUBLE": [0.5, "NaN", 1.25], "STRING": ["a", "", "text"]}
+    for record, wanted in values.items():
+        (before,) = site.ask("GET", f"/v1/pvs/live?pv_names={site.pv(record)}").values()
+        for value in [*wanted * 5, before["value"]]:
+            written = site.ask("PUT", f"/v1/pvs/{site.known[record]}/value", json={"value": value})
+            (live,) = site.ask("GET", f"/v1/pvs/live?pv_names={site.pv(record)}").values()
+            assert (live["value"], live["stale"]) == (written["value"], False) == (value, False)
+
+
 def test_one_restore_at_a_time_until_it_is_aborted(site: Site) -> None:
     slow = site.ask("POST", "/v1/pvs", json={"setpointAddress": site.pv("NEVER")})
     site.larder.wait_for(f"/v1/pvs/live?pv_names={site.pv('NEVER')}", lambda live: live[site.pv("NEVER")]["connected"])

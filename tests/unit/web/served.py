@@ -18,7 +18,7 @@ from backend.src.infra.sql import SqlFigures
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
 from backend.src.services.health import Health
 from backend.src.services.live import LiveNames, LiveTable
-from backend.src.services.monitoring import Circuits, DirectAccess, Leadership, PVMonitor, Watchdog
+from backend.src.services.monitoring import Circuits, DirectAccess, Leadership, PVMonitor, ReadYourWrites, Watchdog
 from backend.src.services.streaming import SubscriptionRegistry
 from backend.src.web.app import build_app
 from backend.src.web.endpoints.health import HealthEndpoint
@@ -69,6 +69,7 @@ class Machine(FakeMachine):
         self.written.append((address.name, value, wait, completion_timeout_s))
         if self.result is PutResult.OK:
             self.values[address.name] = value
+            self.tell(*[slot for slot, watched in self.watched.items() if watched == address])
         return PutOutcome(self.result, "as told" if self.result is not PutResult.OK else "")
 
     coalesced = 0
@@ -125,7 +126,8 @@ class Bench:
                 backlog=None,
             )
         )
-        direct = DirectAccess(self.machine, self.circuits, settings.epics)
+        read_your_writes = ReadYourWrites(self.live, self.monitor, settings.monitor)
+        direct = DirectAccess(self.machine, self.circuits, read_your_writes, settings.epics)
         paths = PathManager()
         paths.add(*LiveEndpoint(self.live, names, self.catalog, direct, EpicsSettings()).routes())
         endpoint = HealthEndpoint(health, self.circuits, self.monitor, self.watchdog, self.machine, metrics)

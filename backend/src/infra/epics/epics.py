@@ -23,11 +23,11 @@ from backend.src.infra.epics.frame import Frame, PvValue, ValueType
 from backend.src.infra.epics.image_monitor import ImageMonitor
 from backend.src.infra.epics.ingest import Ingest
 from backend.src.infra.epics.joining import Places, joined_changes, joined_frames
-from backend.src.infra.epics.outcomes import Changes, Put, PutOutcome, ReadFailed, Reading
+from backend.src.infra.epics.outcomes import Changes, Put, PutOutcome, ReadFailed, Reading, reading_of
 from backend.src.infra.epics.progress import SharedProgress, until_abort
 from backend.src.infra.epics.pva import PvAccess
 from backend.src.infra.epics.pva_write import PvaWrite
-from backend.src.infra.epics.single import SingleReads, holds_undecodable, reading_of
+from backend.src.infra.epics.single import SingleReads, holds_undecodable
 
 log = logging.getLogger(__name__)
 

@@ -121,6 +121,15 @@ class Frame:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Frame:
+        """Some rows, in the order given."""
+        taken = self.rows[rows]
+        with_objects = np.flatnonzero(taken["flags"] & Flag.OBJECT)
+        numbers = rows[with_objects].tolist()
+        moved = zip(with_objects.tolist(), numbers, strict=True)
+        objects = {new: self.objects[old] for new, old in moved if old in self.objects}
+        return Frame(taken, self.meta[rows], objects, self.interned)
+
     def value(self, row: int) -> PvValue:
         """The value of one row as a Python object; None for a channel never seen."""
         return row_value(self.rows[row], self.objects.get(row))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.src.infra.epics.address import PvAddress
-from backend.src.infra.epics.frame import Interned, PvValue, Rows, ValueType
+from backend.src.infra.epics.frame import Flag, Frame, Interned, PvValue, Rows, ValueType
 
 Slots = npt.NDArray[np.int32]
 
@@ -99,3 +99,23 @@ class Changes:
 
     def __len__(self) -> int:
         return len(self.slots)
+
+
+def reading_of(address: PvAddress, frame: Frame) -> Reading | ReadFailed:
+    """The one row of a frame as a Reading."""
+    row, meta = frame.rows[0], frame.meta[0]
+    if not int(row["flags"]) & Flag.CONNECTED:
+        return ReadFailed(address, "not connected")
+    precision = int(meta["precision"])
+    return Reading(
+        address,
+        frame.value(0),
+        ValueType(int(row["type"])),
+        bool(int(row["flags"]) & Flag.ARRAY),
+        int(row["time_ns"]),
+        int(row["status"]),
+        int(row["severity"]),
+        frame.interned.units[int(meta["units"])],
+        None if precision < 0 else precision,
+        frame.choices(0),
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from backend.src.infra.epics import dbr
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.ca_thread import install_handlers
-from backend.src.infra.epics.frame import Flag, Frame, PvValue, ValueType
+from backend.src.infra.epics.frame import PvValue, ValueType
 from backend.src.infra.epics.outcomes import ReadFailed, Reading
 
 MOST_CHANNELS = 500
@@ -92,23 +92,3 @@ def holds_undecodable(reading: Reading | ReadFailed) -> bool:
         return False
     texts = reading.value if isinstance(reading.value, list) else [reading.value]
     return any(isinstance(text, str) and UNDECODABLE in text for text in texts)
-
-
-def reading_of(address: PvAddress, frame: Frame) -> Reading | ReadFailed:
-    """The one row of a frame as a Reading."""
-    row, meta = frame.rows[0], frame.meta[0]
-    if not int(row["flags"]) & Flag.CONNECTED:
-        return ReadFailed(address, "not connected")
-    precision = int(meta["precision"])
-    return Reading(
-        address,
-        frame.value(0),
-        ValueType(int(row["type"])),
-        bool(int(row["flags"]) & Flag.ARRAY),
-        int(row["time_ns"]),
-        int(row["status"]),
-        int(row["severity"]),
-        frame.interned.units[int(meta["units"])],
-        None if precision < 0 else precision,
-        frame.choices(0),
-    )

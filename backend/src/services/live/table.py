@@ -196,6 +196,13 @@ class LiveTable:
             self._suspect[cleared] = False
             self._touch(cleared)
 
+    def doubted(self, slots: npt.ArrayLike) -> Mask:
+        """bool[n]: true for a value that was read otherwise, and has not changed since."""
+        asked = _slots(slots)
+        inside = self._inside(asked)
+        result: Mask = inside & self._suspect[np.where(inside, asked, 0)]
+        return result
+
     def stale(self, slots: npt.ArrayLike) -> Mask:
         """bool[n]: true for a value that may not be the machine's present one.
 
@@ -206,9 +213,8 @@ class LiveTable:
         if not self.fresh():
             return np.ones(len(asked), np.bool_)
         inside = self._inside(asked)
-        index = np.where(inside, asked, 0)
-        connected = (self._rows["flags"][index] & Flag.CONNECTED) != 0
-        result: Mask = ~inside | ~connected | self._suspect[index]
+        connected = (self._rows["flags"][np.where(inside, asked, 0)] & Flag.CONNECTED) != 0
+        result: Mask = ~inside | ~connected | self.doubted(asked)
         return result
 
     def confirmed_ns(self, slots: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ from backend.src.services.monitoring.direct_access import DirectAccess, Written
 from backend.src.services.monitoring.leadership import Leadership, State
 from backend.src.services.monitoring.publishing import Publisher
 from backend.src.services.monitoring.pv_monitor import MonitorStatus, PVMonitor
+from backend.src.services.monitoring.read_your_writes import ReadYourWrites
 from backend.src.services.monitoring.replica import Replica
 from backend.src.services.monitoring.watchdog import Audit, Watchdog
 
@@ -26,6 +27,7 @@ __all__ = [
     "MonitorStatus",
     "PVMonitor",
     "Publisher",
+    "ReadYourWrites",
     "Replica",
     "State",
     "Watchdog",

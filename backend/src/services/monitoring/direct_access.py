@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from backend.src.config.settings import EpicsSettings
 from backend.src.core.errors import Conflict, LarderError, TimedOut, Unavailable
 from backend.src.infra.epics.address import PvAddress
-from backend.src.infra.epics.frame import PvValue
-from backend.src.infra.epics.outcomes import PutOutcome, PutResult, ReadFailed, Reading
+from backend.src.infra.epics.frame import Frame, PvValue
+from backend.src.infra.epics.outcomes import PutOutcome, PutResult, ReadFailed, Reading, reading_of
 from backend.src.services.monitoring.circuit_breaker import CircuitBreaker, Circuits
+from backend.src.services.monitoring.read_your_writes import ReadYourWrites
 
 
 class Machine(Protocol):
     """infra.epics, as far as single operations need it."""
 
+    async def read(self, addresses: Sequence[PvAddress], *, timeout_s: float) -> Frame: ...
     async def read_one(self, address: PvAddress, *, timeout_s: float) -> Reading | ReadFailed: ...
     async def write_one(
         self,
@@ -40,9 +43,12 @@ class Written:
 class DirectAccess:
     """Reads and writes that a request asks for, one at a time."""
 
-    def __init__(self, epics: Machine, circuits: Circuits, settings: EpicsSettings) -> None:
+    def __init__(
+        self, epics: Machine, circuits: Circuits, read_your_writes: ReadYourWrites, settings: EpicsSettings
+    ) -> None:
         self._epics = epics
         self._circuits = circuits
+        self._read_your_writes = read_your_writes
         self._settings = settings
 
     async def read(self, address: PvAddress) -> Reading | ReadFailed:
@@ -53,9 +59,11 @@ class DirectAccess:
         _note(circuit, answered=isinstance(reading, Reading))
         return reading
 
-    async def write(self, address: PvAddress, value: PvValue, *, wait: bool, timeout_s: float | None = None) -> Written:
-        """Writes, and reads back. timeout_s: seconds for the put to complete; a PV that is not there is not
-        waited for any longer than usual.
+    async def write(
+        self, address: PvAddress, slot: int, value: PvValue, *, wait: bool, timeout_s: float | None = None
+    ) -> Written:
+        """Writes, reads back, and lets the live table's slot catch up. timeout_s: seconds for the put to complete; a
+        PV that is not there is not waited for any longer than usual.
 
         Raises CircuitOpen, Unavailable (not connected), TimedOut or Conflict (no access, or refused).
         """
@@ -67,8 +75,9 @@ class DirectAccess:
         _note(circuit, answered=outcome.result not in (PutResult.DISCONNECTED, PutResult.TIMED_OUT))
         if not outcome.ok:
             raise _failure(address, outcome)
-        readback = await self._epics.read_one(address, timeout_s=self._settings.read_timeout_s)
-        return Written(address, wait, readback)
+        readback = await self._epics.read([address], timeout_s=self._settings.read_timeout_s)
+        await self._read_your_writes.settle([slot], readback)
+        return Written(address, wait, reading_of(address, readback))
 
 
 def _note(circuit: CircuitBreaker, *, answered: bool) -> None:

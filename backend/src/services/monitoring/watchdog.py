@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from backend.src.config.settings import Settings
 from backend.src.core.clock import Clock
 from backend.src.infra.epics.address import PvAddress
-from backend.src.infra.epics.frame import Flag, Frame, PvValue, ValueType
+from backend.src.infra.epics.frame import Frame
 from backend.src.services.live.names import Inventories
+from backend.src.services.live.same_readings import same_readings
 from backend.src.services.live.table import LiveTable, Mask, Slots
 from backend.src.services.monitoring.leadership import Leadership
 
@@ -174,32 +174,6 @@ class Watchdog:
             unanswered=_count(second.unanswered),
             absent=_count(~present),
         )
-
-
-def same_readings(one: Frame, other: Frame) -> Mask:
-    """bool[n]: same type, number of elements, alarm and value; NaN equals NaN. Time stamps do not count."""
-    a, b = one.rows, other.rows
-    same: Mask = np.ones(len(a), np.bool_)
-    for name in ("type", "count", "status", "severity"):
-        same &= a[name] == b[name]
-    in_objects = ((a["flags"] | b["flags"]) & Flag.OBJECT) != 0
-    same &= in_objects | (a["value"] == b["value"]) | _both_nan(a, b)
-    for row in np.flatnonzero(in_objects & same).tolist():
-        same[row] = _same_object(one.objects.get(row), other.objects.get(row))
-    return same
-
-
-def _both_nan(a: npt.NDArray[np.void], b: npt.NDArray[np.void]) -> Mask:
-    floating = (a["type"] == ValueType.DOUBLE) | (a["type"] == ValueType.FLOAT)
-    numbers_a, numbers_b = (np.ascontiguousarray(rows["value"]).view(np.float64) for rows in (a, b))
-    both: Mask = floating & np.isnan(numbers_a) & np.isnan(numbers_b)
-    return both
-
-
-def _same_object(one: PvValue, other: PvValue) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f" and other.dtype.kind == "f")
-    return type(one) is type(other) and bool(one == other)
 
 
 def _count(mask: Mask) -> int:

@@ -14,7 +14,7 @@ from backend.src.infra.epics.frame import Frame, ValueType, empty_frame
 from backend.src.infra.epics.outcomes import Put, PutOutcome, PutResult
 from backend.src.services.restore.models import RESULTS, Codes, RestoreOptions, Result
 from backend.src.services.snapshots.agreement import Pairs, Tolerances, agree
-from backend.src.services.snapshots.capture import Ints, Mask, pick, take_frame
+from backend.src.services.snapshots.capture import Ints, Mask, pick
 
 # A record may still be processing when its put has completed; a second look tells a late value from a wrong one.
 SECOND_LOOKS_S = (0.1, 0.4, 1.0)
@@ -126,7 +126,7 @@ def _worth_a_look(outcomes: Sequence[PutOutcome]) -> Ints:
 
 def _as_wanted(writes: Writes, rows: Ints, found: Frame) -> Mask:
     tolerances = Tolerances(writes.tolerances.absolute[rows], writes.tolerances.relative[rows])
-    return agree(take_frame(writes.target, rows), found, _one_to_one(len(rows)), tolerances)
+    return agree(writes.target.take(rows), found, _one_to_one(len(rows)), tolerances)
 
 
 def _one_to_one(k: int) -> Pairs:

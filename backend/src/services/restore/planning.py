@@ -10,7 +10,7 @@ from backend.src.infra.epics.frame import LIMITS, Flag, Frame, ValueType, empty_
 from backend.src.services.catalog import NO_SLOT, Inventory
 from backend.src.services.restore.models import VERDICTS, Judgement, RestoreOptions, Verdict
 from backend.src.services.snapshots.agreement import Pairs, agree, no_tolerance
-from backend.src.services.snapshots.capture import Capture, Floats, Ints, Mask, Role, take_frame
+from backend.src.services.snapshots.capture import Capture, Floats, Ints, Mask, Role
 
 UPPER, LOWER = LIMITS.index("upper_control"), LIMITS.index("lower_control")
 CODE = {verdict: code for code, verdict in enumerate(VERDICTS)}
@@ -30,7 +30,7 @@ def setpoint_rows(target: Capture, pv_rows: Ints) -> Ints:
 
 def saved_frame(target: Capture, setpoints: Ints) -> Frame:
     """n readings as the snapshot has them; never seen where there is no setpoint."""
-    frame = take_frame(target.frame, np.where(setpoints >= 0, setpoints, 0))
+    frame = target.frame.take(np.where(setpoints >= 0, setpoints, 0))
     missing = setpoints < 0
     frame.rows[missing] = empty_rows(1)
     return frame

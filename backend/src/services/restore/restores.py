@@ -32,7 +32,7 @@ from backend.src.services.restore.outcomes import Outcomes, OutcomeStore, at_row
 from backend.src.services.restore.plan_store import PlanStore
 from backend.src.services.restore.planning import judge, protected, setpoint_rows
 from backend.src.services.restore.restore_lock import RestoreLock
-from backend.src.services.restore.run import RestoreRun, Tools
+from backend.src.services.restore.run import ReadYourWrites, RestoreRun, Tools
 from backend.src.services.snapshots import SnapshotContents, Snapshots
 from backend.src.services.snapshots.archive_store import Bucket
 from backend.src.services.snapshots.capture import Capture, Ints, pick
@@ -61,6 +61,7 @@ class Restores:
         bucket: Bucket,
         snapshots: Snapshots,
         machine: Machine,
+        read_your_writes: ReadYourWrites,
         jobs: Jobs,
         clock: Clock,
         settings: RestoreSettings,
@@ -76,7 +77,7 @@ class Restores:
         self._plans = PlanStore(bucket)
         self._outcomes = OutcomeStore(bucket)
         executor = Executor(machine, settings.write_timeout_s, settings.read_timeout_s)
-        self._tools = Tools(snapshots, self._outcomes, executor, clock)
+        self._tools = Tools(snapshots, self._outcomes, executor, read_your_writes, clock)
 
     async def start(self) -> None:
         """Nothing runs by itself here: a restore is a job."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
 from backend.src.infra.epics.frame import Frame, empty_frame
-from backend.src.services.catalog import Inventory
+from backend.src.services.catalog import NO_SLOT, Inventory
 from backend.src.services.jobs import JobAborted, JobContext
 from backend.src.services.restore import outcomes as outcome_file
 from backend.src.services.restore.execution import CODE, Executor, Writes, Written
@@ -21,7 +23,7 @@ from backend.src.services.restore.planning import CODE as VERDICT_CODE
 from backend.src.services.restore.planning import judge, protected, saved_frame, setpoint_rows
 from backend.src.services.snapshots import Snapshot, SnapshotContents, SnapshotDraft, Snapshots
 from backend.src.services.snapshots.agreement import Tolerances
-from backend.src.services.snapshots.capture import Capture, Header, Ints, Source, pick, take_frame
+from backend.src.services.snapshots.capture import Capture, Header, Ints, Source, pick
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,13 @@ _RESULT_OF = {
 }
 
 
+class ReadYourWrites(Protocol):
+    """The live table's catching up, as far as a restore needs it."""
+
+    async def settle(self, slots: npt.ArrayLike, seen: Frame) -> None:
+        """Returns when the table shows what was read back, or says that it does not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What a run works with."""
@@ -44,6 +53,7 @@ class Tools:
     snapshots: Snapshots
     store: OutcomeStore
     executor: Executor
+    read_your_writes: ReadYourWrites
     clock: Clock
 
 
@@ -69,7 +79,7 @@ class RestoreRun:
         before = await self._present(planned)
         judgement = await asyncio.to_thread(self._judge_again, planned, before, inventory)
         fit = np.flatnonzero(np.isin(judgement.verdicts, [VERDICT_CODE[verdict] for verdict in FIT]))
-        rows, before = planned[fit], take_frame(before, fit)
+        rows, before = planned[fit], before.take(fit)
         outcomes = self._expected(planned, judgement)
         if not len(rows):
             await self._keep(replace(outcomes, finished=True))
@@ -82,7 +92,9 @@ class RestoreRun:
         outcomes = replace(outcomes, rollback_snapshot_id=rollback.id, before=at_rows(n, rows, before))
         await self._keep(outcomes)  # before the first put: whoever kills this process leaves the truth behind
         self._context.raise_if_aborted("aborted before anything was written")
-        outcomes = await self._write(writes, rows, outcomes)
+        written = await self._write(writes)
+        await self._tools.read_your_writes.settle(_slots(writes, inventory), written.after)
+        outcomes = with_results(outcomes, rows, written.results, written.messages, written.after)
         await self._keep_end(outcomes)
         return self._end(outcomes, rollback)
 
@@ -127,7 +139,7 @@ class RestoreRun:
         return Writes(
             pv_ids=target.pvs.ids[pv_rows],
             addresses=pick(target.parsed, setpoints),
-            target=take_frame(target.frame, setpoints),
+            target=target.frame.take(setpoints),
             tolerances=Tolerances(target.pvs.abs_tolerance[pv_rows], target.pvs.rel_tolerance[pv_rows]),
         )
 
@@ -149,18 +161,18 @@ class RestoreRun:
         )
         described = f"Taken by restore {self._context.job_id} of snapshot {self._plan.snapshot_id}"
         draft = SnapshotDraft(title, described, (LABEL,))
-        slots = [inventory.slot_of[address] for address in writes.addresses if address in inventory.slot_of]
-        return await self._tools.snapshots.save(capture, slots, draft, self._context.actor)
+        slots = _slots(writes, inventory)
+        return await self._tools.snapshots.save(capture, slots[slots != NO_SLOT], draft, self._context.actor)
 
     async def _present(self, rows: Ints) -> Frame:
         """The setpoints as they are now."""
         if self._just_read is not None:
-            return take_frame(self._just_read, rows)
+            return self._just_read.take(rows)
         executor, setpoints = self._tools.executor, setpoint_rows(self._target, self._plan.pv_rows[rows])
         addresses = pick(self._target.parsed, setpoints)
         return await executor.machine.read(addresses, timeout_s=executor.read_timeout_s)
 
-    async def _write(self, writes: Writes, rows: Ints, outcomes: Outcomes) -> Outcomes:
+    async def _write(self, writes: Writes) -> Written:
         total = len(writes)
         share = (VERIFIED - WRITING) / total
 
@@ -168,8 +180,7 @@ class RestoreRun:
             self._context.progress(WRITING + done * share, f"wrote {done} of {total} PVs")
 
         log.info("restore %s by %s: writing %d PVs", self._context.job_id, self._context.actor, total)
-        written: Written = await self._tools.executor.execute(writes, self._plan.options, progress, self._context.abort)
-        return with_results(outcomes, rows, written.results, written.messages, written.after)
+        return await self._tools.executor.execute(writes, self._plan.options, progress, self._context.abort)
 
     async def _keep(self, outcomes: Outcomes) -> None:
         content = await asyncio.to_thread(outcome_file.encode, outcomes)
@@ -190,6 +201,11 @@ class RestoreRun:
             raise JobAborted(f"aborted: {told}", result_id=rollback.id)
         self._context.progress(100, told)
         return rollback.id
+
+
+def _slots(writes: Writes, inventory: Inventory) -> Ints:
+    """Where the live table has what is written; NO_SLOT for what the catalogue has forgotten."""
+    return np.array([inventory.slot_of.get(address, NO_SLOT) for address in writes.addresses], np.int64)
 
 
 def _expectation(verdict: Verdict, reason: str) -> tuple[int, str]:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backend.src.infra.epics.address import Protocol, PvAddress
-from backend.src.infra.epics.frame import Flag, Frame
+from backend.src.infra.epics.frame import Frame
 from backend.src.services.catalog.models import TagRef
 
 Ints = npt.NDArray[np.int64]
@@ -164,7 +164,7 @@ class Capture:
             addresses=pick(self.addresses, rows),
             sources=self.sources[rows],
             stale=self.stale[rows],
-            frame=take_frame(self.frame, rows),
+            frame=self.frame.take(rows),
         )
 
 
@@ -195,16 +195,6 @@ def _pvs_with(capture: Capture, channels: Mask) -> Mask:
     marked = np.zeros(len(capture.pvs), np.bool_)
     marked[capture.pv_row[channels]] = True
     return marked
-
-
-def take_frame(frame: Frame, rows: Ints) -> Frame:
-    """Some rows of a frame, in the order given."""
-    taken = frame.rows[rows]
-    with_objects = np.flatnonzero(taken["flags"] & Flag.OBJECT)
-    numbers = rows[with_objects].tolist()
-    moved = zip(with_objects.tolist(), numbers, strict=True)
-    objects = {new: frame.objects[old] for new, old in moved if old in frame.objects}
-    return Frame(taken, frame.meta[rows], objects, frame.interned)
 
 
 def pick(values: Sequence[T], rows: Ints) -> list[T]:

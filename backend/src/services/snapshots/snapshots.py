@@ -143,8 +143,8 @@ class Snapshots:
         return self._taker.from_live(chosen, title) if use_cache else await self._taker.by_reading(chosen, title)
 
     async def take_best(self, chosen: Chosen, title: str) -> Capture:
-        """From the live table while somebody keeps it true, else by reading every channel."""
-        return await self.take(chosen, title, use_cache=self._taker.live.fresh())
+        """From the live table while that is true, else by reading every channel."""
+        return await self.take(chosen, title, use_cache=self._taker.live_is_true(chosen))
 
     async def inventory(self) -> Inventory:
         """The catalogue now."""

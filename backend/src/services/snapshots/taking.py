@@ -25,7 +25,6 @@ from backend.src.services.snapshots.capture import (
     PvColumns,
     Source,
     pick,
-    take_frame,
 )
 
 
@@ -40,6 +39,9 @@ class LiveReadings(Protocol):
 
     def fresh(self) -> bool:
         """Whether the monitor is alive."""
+
+    def doubted(self, slots: npt.ArrayLike) -> Mask:
+        """Which of them are known to be otherwise."""
 
 
 class Inventories(Protocol):
@@ -136,8 +138,12 @@ class Taker:
         _, first, where = np.unique(chosen.slots, return_index=True, return_inverse=True)
         addresses = pick(chosen.parsed, first)
         frame = await self.reader.read(addresses, timeout_s=self.read_timeout_s) if addresses else empty_frame(0)
-        frame = _without_lost_values(take_frame(frame, where.astype(np.int64)))
+        frame = _without_lost_values(frame.take(where.astype(np.int64)))
         return self._capture(chosen, title, Source.READ, frame, np.zeros(len(frame), np.bool_))
+
+    def live_is_true(self, chosen: Chosen) -> bool:
+        """Whether the live table is as good as reading: it says itself who is away, and nothing of it is in doubt."""
+        return self.live.fresh() and not self.live.doubted(chosen.slots).any()
 
     def _capture(self, chosen: Chosen, title: str, source: Source, frame: Frame, stale: Mask) -> Capture:
         created_at, created_ns = self._moment()

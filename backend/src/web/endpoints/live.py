@@ -119,7 +119,7 @@ class LiveEndpoint:
         """Writes the setpoint of a PV. Read-only PVs are refused; a put that fails is a problem document."""
         slot, address = await self._writable(id)
         value = self._number_where_meant(slot, body.value)
-        written = await self._direct.write(address, value, wait=body.wait, timeout_s=body.timeout)
+        written = await self._direct.write(address, slot, value, wait=body.wait, timeout_s=body.timeout)
         return written_value(id, address, written)
 
     async def _writable(self, pv_id: int) -> tuple[int, PvAddress]:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from backend.src.config.settings import MonitorSettings, Settings
 from backend.src.infra.epics.address import PvAddress
-from backend.src.infra.epics.frame import Frame, Interned, ValueType, empty_meta
+from backend.src.infra.epics.frame import Frame
 from backend.src.services.live import LiveTable
 from backend.src.services.monitoring import Watchdog
 from backend.src.services.monitoring.leadership import Leadership
-from backend.src.services.monitoring.watchdog import same_readings
 from tests.manual_clock import ManualClock
 from tests.unit.services.catalogue import FixedCatalog, inventory_of
 from tests.unit.services.monitoring.machine import FakeMachine
-from tests.unit.services.readings import batch
 
 
 class Bench:
@@ -100,34 +97,6 @@ async def test_a_channel_that_the_monitor_missed_is_subscribed_again(bench: Benc
 async def test_two_audits_do_not_run_at_once(bench: Bench) -> None:
     await asyncio.gather(bench.watchdog.check_once(), bench.watchdog.check_once())
     assert bench.watchdog.checks == 2
-
-
-def frame_of(value: object, kind: ValueType = ValueType.DOUBLE, **fields: int) -> Frame:
-    made = batch({0: value}, kind, **fields)
-    return Frame(made.rows, empty_meta(1), made.objects, Interned())
-
-
-@pytest.mark.parametrize("value", [1.0, np.nan, "text", ["a", "b"], np.array([1.0, np.nan]), np.array([1, 2])])
-def test_a_reading_is_the_same_as_itself_whenever_it_was_made(value: object) -> None:
-    assert same_readings(frame_of(value), frame_of(value, time_ns=1)).tolist() == [True]
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (frame_of(1.0), frame_of(1.1)),
-        (frame_of(1.0), frame_of(np.nan)),
-        (frame_of(1.0), frame_of(1, ValueType.LONG)),
-        (frame_of(1.0), frame_of(1.0, severity=1)),
-        (frame_of(1.0), frame_of(1.0, status=3)),
-        (frame_of("a"), frame_of("b")),
-        (frame_of(["a"]), frame_of(["a", "b"])),
-        (frame_of(np.array([1.0])), frame_of(np.array([2.0]))),
-        (frame_of(np.array([1.0])), frame_of(1.0)),
-    ],
-)
-def test_what_differs_in_type_length_alarm_or_value_is_not_the_same(one: Frame, other: Frame) -> None:
-    assert same_readings(one, other).tolist() == [False]
 
 
 async def test_a_channel_that_moves_while_it_is_read_is_not_doubted(

@@ -76,6 +76,12 @@ class WritableMachine:
         return PutOutcome(PutResult.OK)
 
 
+class NoTable:
+    """A live table that nobody looks at."""
+
+    async def settle(self, slots: object, seen: object) -> None: ...
+
+
 class NoPubSub:
     """SQLite needs none."""
 
@@ -141,7 +147,7 @@ async def site_of(
     async with stand_of(folder, inventory, machine) as stand:
         jobs = Jobs(stand.sql, NoPubSub(), stand.clock, stand.supervisor, JobSettings(heartbeat_s=0.2))  # type: ignore[arg-type]
         options = settings or RestoreSettings()
-        restores = Restores(stand.sql, stand.bucket, stand.snapshots, machine, jobs, stand.clock, options)
+        restores = Restores(stand.sql, stand.bucket, stand.snapshots, machine, NoTable(), jobs, stand.clock, options)
         restores.register()
         SnapshotCreation(stand.snapshots, jobs).register()
         await restores.start()

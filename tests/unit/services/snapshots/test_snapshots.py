@@ -324,6 +324,18 @@ async def test_compare_with_the_machine_reads_it_when_the_monitor_is_dead(stand:
     assert found.comparison.difference_count == 1
 
 
+async def test_compare_with_the_machine_reads_it_when_the_table_is_in_doubt(stand: Stand) -> None:
+    for slot in (1, 2):
+        stand.show(slot, double(1.0))
+    made = await stand.take(pv_ids=(1, 2))
+    stand.machine.channels |= {"ca://A:SP": double(5.0), "ca://B:SP": double(1.0)}
+    assert (await Comparisons(stand.snapshots).compare(made.id, "live")).comparison.difference_count == 0
+    stand.live.suspect([1])
+    found = await Comparisons(stand.snapshots).compare(made.id, "live")
+    assert found.second.frame.value(0) == 5.0
+    assert found.comparison.difference_count == 1
+
+
 async def test_compare_with_the_machine_tells_what_the_catalogue_lost(stand: Stand) -> None:
     made = await stand.take()
     stand.catalog.current = catalogue("A:SP")
