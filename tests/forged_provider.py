@@ -12,13 +12,14 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
 from backend.src.config.settings import ProviderSettings, Secret
-from backend.src.infra.openid import OpenIdClient
+from backend.src.infra.openid import Asked, OpenIdClient
 from tests.manual_clock import ManualClock
 
 ISSUER = "https://login.lab.example"
 CLIENT_ID = "larder"
 SECRET = "a secret: with / what / has to be escaped"
 REDIRECT_URI = "https://larder.example/oauth/callback/lab"
+ASKED = Asked("the state", "the nonce", "the-verifier-the-verifier-the-verifier-the-verifier")
 SETTINGS = ProviderSettings(name="lab", issuer=ISSUER, client_id=CLIENT_ID, client_secret=Secret(SECRET), timeout_s=0.5)
 
 Override = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]

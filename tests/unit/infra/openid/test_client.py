@@ -16,31 +16,10 @@ import pytest
 
 from backend.src.config.settings import Secret
 from backend.src.infra.openid import Asked, IdTokenRefused, OpenIdClient, ProviderAway, ProviderRefused, ProviderTokens
-from tests.forged_provider import ISSUER, REDIRECT_URI, SECRET, SETTINGS, ForgedProvider
+from tests.forged_provider import ASKED, ISSUER, REDIRECT_URI, SECRET, SETTINGS, ForgedProvider
 from tests.manual_clock import ManualClock
 
-ASKED = Asked("the state", "the nonce", "the-verifier-the-verifier-the-verifier-the-verifier")
 CONFIGURATION = "/.well-known/openid-configuration"
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def provider(clock: ManualClock) -> ForgedProvider:
-    forged = ForgedProvider(clock)
-    forged.claims["nonce"] = ASKED.nonce
-    return forged
-
-
-@pytest.fixture
-async def client(provider: ForgedProvider, clock: ManualClock) -> AsyncIterator[OpenIdClient]:
-    client = provider.client(clock)
-    await client.start()
-    yield client
-    await client.stop()
 
 
 def tokens_of(client: OpenIdClient, clock: ManualClock) -> ProviderTokens:

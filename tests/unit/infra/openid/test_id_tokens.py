@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, OctKey
 
-from backend.src.infra.openid import Asked, IdTokenRefused, OpenIdClient, ProviderTokens
+from backend.src.infra.openid import IdTokenRefused, OpenIdClient, ProviderTokens
 from backend.src.infra.openid.claims import Claims
-from tests.forged_provider import CLIENT_ID, ISSUER, REDIRECT_URI, SECRET, ForgedProvider, unsigned
+from tests.forged_provider import ASKED, CLIENT_ID, ISSUER, REDIRECT_URI, SECRET, ForgedProvider, unsigned
 from tests.manual_clock import ManualClock
 
-ASKED = Asked.fresh()
 HOUR = 3_600
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def provider(clock: ManualClock) -> ForgedProvider:
-    forged = ForgedProvider(clock)
-    forged.claims["nonce"] = ASKED.nonce
-    return forged
-
-
-@pytest.fixture
-async def client(provider: ForgedProvider, clock: ManualClock) -> AsyncIterator[OpenIdClient]:
-    client = provider.client(clock)
-    await client.start()
-    yield client
-    await client.stop()
 
 
 async def exchanged(client: OpenIdClient) -> tuple[Claims, ProviderTokens]:
