@@ -11,7 +11,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete, func, select
 
+from backend.src.config.settings import CacheSettings
 from backend.src.core.errors import Unauthenticated
+from backend.src.infra.cache import Redis
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import login_failures, refresh_tokens, sessions, signing_keys
 from backend.src.services.accounts import (
@@ -30,6 +32,7 @@ from backend.src.services.accounts.refresh_tokens import GRACE_S
 from backend.src.services.accounts.sessions import SessionNotFound
 from tests.contracts.logins import Logins
 from tests.contracts.people import OTHER_PASSWORD, PASSWORD
+from tests.contracts.shared_database import Database
 from tests.manual_clock import ManualClock
 
 NOBODY = Visit()
@@ -287,6 +290,30 @@ async def test_who_stays_longer_than_a_token_is_asked_for_the_session(logins: Lo
     await logins.sessions.revoke_all(user.id, "logout")
     with pytest.raises(Unauthenticated):
         await logins.bearer.still_holds(principal)
+
+
+async def test_a_session_that_nobody_refreshed_holds_no_more(shared_database: Database, shared_sql: SQL) -> None:
+    """Its row is still there, and in the cache: there it ends when the last refresh that the cache saw said."""
+    clock, redis, idle_s = ManualClock(), Redis.build(CacheSettings()), 1_000.0
+    await redis.start()
+    sql: SQL = SQL.build(shared_database.settings, shared_database.folder, redis)
+    await sql.start()
+    logins = Logins(sql, clock, refresh_token_s=idle_s)
+    await logins.start()
+    await logins.people.make("ann")
+    pair = await logins.log_in()
+    principal = await logins.bearer.authenticate(pair.access_token)
+    assert await logins.bearer.still_holds(principal) == principal
+    clock.advance(idle_s - 1)
+    await refresh(logins, pair)
+    clock.advance(idle_s - 1)
+    assert await logins.bearer.still_holds(principal) == principal
+    clock.advance(1)
+    with pytest.raises(Unauthenticated):
+        await logins.bearer.still_holds(principal)
+    await logins.stop()
+    await sql.stop()
+    await redis.stop()
 
 
 async def test_sessions_are_listed_newest_first_and_in_pages(logins: Logins, clock: ManualClock) -> None:

@@ -56,9 +56,16 @@ class BearerCheck:
 
     async def still_holds(self, principal: Principal) -> Principal:
         """The person as they are now, for who stays longer than a token. Raises Unauthenticated, Unavailable."""
-        if principal.session is None:
+        session_id = principal.session
+        if session_id is None:
             return principal
-        return await self._holder(principal.session, frozenset(Scope))
+        holder, now = await self._holder(session_id), self._clock.now()
+        if holder["expires_at"] <= now:  # a refresh moves it on, and leaves what is cached
+            row = await self._sql.read(lambda connection: session_rows.find_holder(connection, session_id))
+            if row is None or row["expires_at"] <= now:
+                raise _ended()
+            holder = row
+        return _principal(session_id, holder, frozenset(Scope))
 
     async def read(self, token: str) -> AccessToken:
         """What a token says, if one of our keys signed it. Raises Unauthenticated, Unavailable."""
@@ -77,23 +84,27 @@ class BearerCheck:
 
     async def _look_up(self, token: str) -> KnownToken:
         said = await self.read(token)
-        principal = await self._holder(said.session_id, said.scopes)
+        principal = _principal(said.session_id, await self._holder(said.session_id), said.scopes)
         if principal.id != str(said.user_id):
             raise Unauthenticated("the token is not valid")
         return KnownToken(principal, said.session_id, said.expires_at)
 
-    async def _holder(self, session_id: str, scopes: frozenset[Scope]) -> Principal:
-        record = await self._sql.cached(
+    async def _holder(self, session_id: str) -> Mapping[str, Any]:
+        holder = await self._sql.cached(
             CacheKind.AUTHENTICATION,
             f"session:{session_id}",
             session_rows.CHECKED,
             lambda connection: session_rows.find_holder(connection, session_id),
         )
-        if record is None:
-            raise Unauthenticated("the session has ended", remedy="log in again")
-        return _principal(session_id, record, scopes)
+        if holder is None:
+            raise _ended()
+        return holder
 
 
 def _principal(session_id: str, holder: Mapping[str, Any], scopes: frozenset[Scope]) -> Principal:
     allowed = session_rows.allowed_scopes(holder) & scopes
     return Principal(PrincipalKind.USER, str(holder["id"]), holder["name"] or holder["email"], allowed, session_id)
+
+
+def _ended() -> Unauthenticated:
+    return Unauthenticated("the session has ended", remedy="log in again")

@@ -72,10 +72,10 @@ def lock_session(connection: Connection, session_id: str) -> Session | None:
 def find_holder(connection: Connection, session_id: str) -> dict[str, Any] | None:
     """Whose session it is and what it allows, while it goes on and the person may come in; a cache can keep it.
 
-    Not when it ends: that moves on without touching, and no access token outlives its session.
+    expires_at may be later by now: a refresh moves it on without touching. No access token outlives its session.
     """
     query = (
-        select(users.c.id, users.c.name, users.c.email, users.c.role, sessions.c.scopes)
+        select(users.c.id, users.c.name, users.c.email, users.c.role, sessions.c.scopes, sessions.c.expires_at)
         .join_from(sessions, users)
         .where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
         .where(users.c.disabled_at.is_(None), users.c.deleted_at.is_(None))
