@@ -603,3 +603,41 @@ async def test_every_act_is_one_transaction(people: People, monkeypatch: pytest.
         writes = 0
         await act()
         assert writes == expected, (number, writes)
+
+
+@pytest.mark.parametrize("gone", ["deleted", "moved", "moved by themselves"])
+async def test_an_old_invitation_makes_nobody_of_who_got_an_account_otherwise(people: People, gone: str) -> None:
+    """Else its role would come back when the account is gone, or has another address."""
+    await people.registrations.invite(ANN, Role.ADMINISTRATOR, by="root")
+    invitation = await people.code_to(ANN)
+    user = await people.make("ann")
+    if gone == "deleted":
+        await people.users.delete(user.id)
+    elif gone == "moved":
+        await people.users.update(user.id, email="ann.smith@lab.example")
+    else:
+        await people.profiles.request_address(user.id, PASSWORD, "ann.smith@lab.example")
+        await people.verification.verify(await people.code_to("ann.smith@lab.example"))
+    assert await people.registrations.invitations() == []
+    with pytest.raises(CodeUnknown):
+        await people.registrations.accept(invitation, "Ann", OTHER_PASSWORD)
+
+
+@pytest.mark.parametrize("by", ["an administrator", "themselves"])
+async def test_an_invitation_to_an_address_that_somebody_takes_is_over(people: People, by: str) -> None:
+    new = "ann.smith@lab.example"
+    user = await people.make("ann")
+    await people.profiles.request_address(user.id, PASSWORD, new)
+    code = await people.code_to(new)
+    await people.registrations.register(new, "Ann", OTHER_PASSWORD)
+    await people.registrations.invite(new, Role.ADMINISTRATOR, by="root")
+    invitation = await people.code_to(new)
+    if by == "themselves":
+        await people.verification.verify(code)
+    else:
+        await people.users.update(user.id, email=new)
+    await people.users.update(user.id, email=ANN)
+    with pytest.raises(CodeUnknown):
+        await people.registrations.accept(invitation, "Ann", OTHER_PASSWORD)
+    unused = select(one_time_codes.c.purpose).where(one_time_codes.c.used_at.is_(None))
+    assert await people.sql.read(lambda c: c.scalars(unused).all()) == []

@@ -204,6 +204,13 @@ async def test_an_invitation_is_used_up_by_its_address(stand_of: Callable[..., A
     assert [row["used_at"] is not None for row in await stand.rows(one_time_codes)] == [True]
 
 
+async def test_an_old_invitation_gives_nobody_its_role_after_their_account_is_gone(stand: Stand) -> None:
+    await invite(stand, "ada@example.org")
+    made = await stand.make("ada@example.org", Role.VIEWER)
+    await stand.sql.write(lambda c: delete_user(c, made.id, stand.clock.now()), touches=TRUST)
+    assert (await stand.log_in()).role is Role.VIEWER
+
+
 @pytest.mark.parametrize(("registration", "lifetime_s"), [("closed", 600.0), ("invitation", 1.0)])
 async def test_an_invitation_that_does_not_count_lets_nobody_in(
     stand_of: Callable[..., Any], registration: str, lifetime_s: float

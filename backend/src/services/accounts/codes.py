@@ -34,6 +34,9 @@ class Purpose(StrEnum):
     ADDRESS = "address"  # the new one is in the row
 
 
+NOT_YET = (Purpose.REGISTRATION, Purpose.INVITATION)  # of an address without an account
+
+
 @dataclass(frozen=True, slots=True)
 class Code:
     """What a code stands for."""
@@ -156,7 +159,7 @@ def withdraw_codes(connection: Connection, user_id: int) -> None:
 
 
 def withdraw_codes_to(connection: Connection, email: str, purposes: tuple[Purpose, ...]) -> None:
-    """The unused ones of an address that has an account now."""
+    """The unused ones of an address, whoever asked for them."""
     wanted = codes.c.purpose.in_([purpose.value for purpose in purposes])
     connection.execute(delete(codes).where(codes.c.email == email, wanted, codes.c.used_at.is_(None)))
 

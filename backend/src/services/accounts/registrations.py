@@ -26,7 +26,6 @@ from backend.src.services.accounts.principal import Role
 from backend.src.services.accounts.user_rows import AddressTaken, User
 
 OPEN, CLOSED = "open", "closed"
-NOT_YET = (Purpose.REGISTRATION, Purpose.INVITATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,7 @@ def handed_out(mail: AccountMail, made: Code, code: str, link: str) -> HandedOut
 def _become(connection: Connection, code: Code, name: str | None, password_hash: str | None, now: datetime) -> User:
     codes.use_code(connection, code, now)
     assert code.email is not None and code.role is not None and name is not None
-    user = user_rows.insert_user(
+    return user_rows.insert_user(
         connection,
         email=code.email,
         name=name,
@@ -186,5 +185,3 @@ def _become(connection: Connection, code: Code, name: str | None, password_hash:
         created_by=code.created_by,
         now=now,
     )
-    codes.withdraw_codes_to(connection, code.email, NOT_YET)
-    return user

@@ -1,4 +1,7 @@
-"""People in SQL: rows in and out. Each function runs inside a transaction of its caller, which touches TABLES."""
+"""People in SQL: rows in and out. Each function runs inside a transaction of its caller, which touches TABLES.
+
+An address that is, or was, somebody's has no open registration or invitation: it would make another of them later.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from backend.src.core.errors import Conflict, NotFound
 from backend.src.infra.sql.tables import identities, one_time_codes, users
+from backend.src.services.accounts import codes
 from backend.src.services.accounts.principal import Role
 
 TABLES = ("users",)
@@ -69,6 +73,7 @@ def insert_user(
     """Somebody whose address, in its one spelling, is proven or vouched for. Raises AddressTaken."""
     if connection.scalar(select(users.c.id).where(users.c.email == email)) is not None:
         raise AddressTaken(email)
+    codes.withdraw_codes_to(connection, email, codes.NOT_YET)
     row: dict[str, Any] = {
         "email": email,
         "name": name,
@@ -133,13 +138,16 @@ def change_user(connection: Connection, user_id: int, now: datetime, **values: A
         taken = select(users.c.id).where(users.c.email == email, users.c.id != user_id)
         if connection.scalar(taken) is not None:
             raise AddressTaken(email)
+        for address in (get_user(connection, user_id).email, email):
+            codes.withdraw_codes_to(connection, address, codes.NOT_YET)
     living = update(users).where(users.c.id == user_id, users.c.deleted_at.is_(None))
     connection.execute(living.values(**values, modified_at=now))
     return get_user(connection, user_id)
 
 
 def erase_user(connection: Connection, user_id: int, now: datetime) -> None:
-    """Forgets who it was; the id stays, for the records that name it."""
+    """Forgets who it was; the id stays, for the records that name it. Raises UserNotFound."""
+    codes.withdraw_codes_to(connection, get_user(connection, user_id).email, codes.NOT_YET)
     gone = {"email": None, "name": DELETED_NAME, "password_hash": None, "deleted_at": now, "modified_at": now}
     connection.execute(update(users).where(users.c.id == user_id).values(gone))
     connection.execute(delete(identities).where(identities.c.user_id == user_id))

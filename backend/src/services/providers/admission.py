@@ -19,7 +19,7 @@ from backend.src.services.accounts import codes, user_rows
 from backend.src.services.accounts.account_mail import AccountMail
 from backend.src.services.accounts.email_addresses import normalised_address
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Role
-from backend.src.services.accounts.registrations import CLOSED, NOT_YET, OPEN
+from backend.src.services.accounts.registrations import CLOSED, OPEN
 from backend.src.services.accounts.user_rows import User
 from backend.src.services.audit import AuditEntry, audit_rows
 from backend.src.services.providers import identity_rows
@@ -86,7 +86,7 @@ class Admission:
             raise NotAdmitted(f"there is no account for {email}", remedy="ask an administrator to invite you")
         if invitation is not None:
             codes.use_code(connection, invitation, now)
-        user = user_rows.insert_user(
+        return user_rows.insert_user(
             connection,
             email=email,
             name=claims.name or email.partition("@")[0],
@@ -95,8 +95,6 @@ class Admission:
             created_by=f"provider {provider}" if invitation is None else invitation.created_by,
             now=now,
         )
-        codes.withdraw_codes_to(connection, email, NOT_YET)
-        return user
 
 
 def sealed_tokens(seal: Seal, tokens: ProviderTokens) -> KeptTokens:
