@@ -117,7 +117,7 @@ def _local_url(settings: Settings, options: argparse.Namespace) -> Iterator[str]
     if running is not None:
         yield running.url
         return
-    with temporary_server(options.config, settings.door) as url:
+    with temporary_server(options.config, settings) as url:
         yield url
 
 

@@ -17,7 +17,7 @@ from typing import IO
 import httpx
 
 from backend.src.commands.trust import trust_of
-from backend.src.config.settings import DoorSettings
+from backend.src.config.settings import Settings
 from backend.src.core.errors import StartFailed
 
 START_TIMEOUT_S = 40.0
@@ -26,22 +26,26 @@ POLL_S = 0.05
 
 
 @contextmanager
-def temporary_server(config: Path | None, door: DoorSettings) -> Iterator[str]:
+def temporary_server(config: Path | None, settings: Settings) -> Iterator[str]:
     """Starts a server on a free port, yields its URL and stops it. Raises StartFailed with what it printed."""
     port = free_port()
     command = [sys.executable, "-m", "backend.src", "serve", "--port", str(port)]
     command += ["--config", str(config)] if config else []
     with tempfile.TemporaryFile("w+") as output:
-        # what is due can wait for a server that stays
-        environment = {**os.environ, "HOST": "127.0.0.1", "ENABLE_CRONS": "false"}
+        environment = {**os.environ, **_of_a_command(settings)}
         # a session of its own: Ctrl-C is for the command, which then stops the server in order
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
         try:
-            url = f"{'https' if door.tls_certificate else 'http'}://127.0.0.1:{port}"
-            wait_until_ready(url, process, output, trust_of(door))
+            url = f"{'https' if settings.door.tls_certificate else 'http'}://127.0.0.1:{port}"
+            wait_until_ready(url, process, output, trust_of(settings.door))
             yield url
         finally:
             stop(process)
+
+
+def _of_a_command(settings: Settings) -> dict[str, str]:
+    """Links lead to the server that stays, and what is due can wait for it."""
+    return {"HOST": "127.0.0.1", "PUBLIC_URL": settings.public_url, "ENABLE_CRONS": "false"}
 
 
 def free_port() -> int:

@@ -26,11 +26,13 @@ def larder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Larder]:
         yield larder
 
 
-def run(folder: Path, *words: str, typed: str = "", expect: int = 0) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, *words: str, typed: str = "", expect: int = 0, **environment: str
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "backend.src", *words],
         cwd=ROOT,
-        env=clean_environment(folder, free_port(), {}),
+        env=clean_environment(folder, free_port(), environment),
         input=typed,
         capture_output=True,
         text=True,
@@ -62,6 +64,16 @@ def test_people_come_and_go_on_the_command_line(larder: Larder) -> None:
     assert httpx.post(f"{larder.url}/v1/users/password/reset", json=reset, timeout=30).is_success
     invited = json.loads(user("invite", "bob@lab.example", "--json"))
     assert invited["code"] in invited["link"]
+
+
+@pytest.mark.parametrize("public_url", ["", "https://larder.lab.example"])
+def test_a_link_made_without_a_server_leads_to_the_one_that_will_run(tmp_path: Path, public_url: str) -> None:
+    """The way to the first administrator: the page must be there when the command and its own server are gone."""
+    port = str(free_port())
+    created = run(
+        tmp_path, "user", "create", "bob@lab.example", "--role", "administrator", PORT=port, PUBLIC_URL=public_url
+    )
+    assert f"page: {public_url or f'http://127.0.0.1:{port}'}/account/reset?code=" in created.stdout
 
 
 @pytest.mark.parametrize(
