@@ -28,6 +28,7 @@ SCOPE_KEY = "larder.principal"
 ATTEMPT_KEY = "larder.attempt"
 RECHECK_KEY = "larder.recheck"
 POLICY_VIOLATION = 1008  # RFC 6455 close code
+RECHECK_S = 2.0  # for what stays open: with the 1.3 s until every process knows, a revocation ends it within five
 LONGEST_CREDENTIAL = 4_096
 LONGEST_CLOSE_REASON = 120  # bytes; a control frame holds 125 with its code
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn, assert_never
 
 import orjson
@@ -15,12 +15,11 @@ from backend.src.core.clock import Clock
 from backend.src.core.errors import LarderError, Unavailable
 from backend.src.services.live import Inventories, LiveNames, LiveTable, Named
 from backend.src.services.streaming import Client, messages
+from backend.src.web.access import POLICY_VIOLATION, RECHECK_S, Recheck
 from backend.src.web.entry_blocks import entries_json, with_entries
 
-GOING_AWAY, POLICY_VIOLATION, TOO_SLOW = 1001, 1008, 1013  # RFC 6455 and its registry
+GOING_AWAY, TOO_SLOW = 1001, 1013  # RFC 6455 and its registry
 NS = 1e9
-
-Recheck = Callable[[], Awaitable[None]]
 
 
 class _Over(Exception):
@@ -64,7 +63,7 @@ class Conversation:
         code = None
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self._listen, self._tell, self._beat, self._end_with_server):
+                for part in (self._listen, self._tell, self._beat, self._end_with_trust, self._end_with_server):
                     tasks.create_task(part())
         except* _Over as over:
             end = next(end for end in over.exceptions if isinstance(end, _Over))
@@ -74,7 +73,7 @@ class Conversation:
             pass  # the client left
         return code
 
-    # -- the four parts ---------------------------------------------------------------------------------------
+    # -- the five parts ---------------------------------------------------------------------------------------
 
     async def _listen(self) -> NoReturn:
         while True:
@@ -101,15 +100,19 @@ class Conversation:
     async def _beat(self) -> NoReturn:
         while True:
             await asyncio.sleep(self._settings.heartbeat_s)
-            try:
-                await self._recheck()
-            except Unavailable:
-                pass  # nobody can say now whether the key still holds; the next beat asks again
-            except LarderError as exc:
-                raise _Over(POLICY_VIOLATION, exc.message) from exc
             beat = self._live.heartbeat()
             last = beat.beat_ns / NS if beat.beat_ns else None
             await self._send(messages.heartbeat(self._now(), last, monitor_alive=beat.alive))
+
+    async def _end_with_trust(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(RECHECK_S)
+            try:
+                await self._recheck()
+            except Unavailable:
+                pass  # nobody can say now whether key or session still holds; it is asked again
+            except LarderError as exc:
+                raise _Over(POLICY_VIOLATION, exc.message) from exc
 
     async def _end_with_server(self) -> NoReturn:
         await self._closing.wait()

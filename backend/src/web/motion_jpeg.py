@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import LarderError
 from backend.src.services.cameras import Cameras, CameraSilent, Frame, Look
+from backend.src.web.access import RECHECK_S, Recheck
 
 log = logging.getLogger(__name__)
 
 BOUNDARY = "frame"
 MEDIA_TYPE = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
 GLANCE_S = 0.25  # how soon the end of the server is noticed while no frame comes
-RECHECK_S = 2.0
 NS = 1_000_000_000
 
 
@@ -31,7 +31,7 @@ class ViewLimits:
     rate_hz: float
     width: int | None
     stopping: Callable[[], bool]
-    recheck: Callable[[], Awaitable[None]]
+    recheck: Recheck
 
 
 class MotionJpeg:
