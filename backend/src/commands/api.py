@@ -62,8 +62,15 @@ class LocalToken(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """A token a minute old is dead, so each request gets its own."""
-        request.headers["Authorization"] = f"Bearer {mint_local_token(self._secret_key, getpass.getuser())}"
+        request.headers["Authorization"] = f"Bearer {mint_local_token(self._secret_key, _user())}"
         yield request
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container under any number: Python to 3.12 raises the first, later ones the other
+        return f"uid-{os.getuid()}"
 
 
 class Api:
