@@ -56,8 +56,8 @@ async def opens(keys: ApiKeys, token: str, address: str = "") -> bool:
 
 
 def person(**more: Any) -> dict[str, Any]:
-    made = {"name": "ann", "role": "administrator", "verified_at": START, "created_at": START, "modified_at": START}
-    return {**made, **more}
+    made = {"name": "ann", "role": "administrator", "password_hash": "$2b$", "verified_at": START}
+    return {**made, "created_at": START, "modified_at": START, **more}
 
 
 async def test_nobody_reaches_beyond_their_own_scopes(keys: ApiKeys) -> None:
@@ -239,7 +239,14 @@ async def add(sql: SQL, row: dict[str, Any]) -> None:
 
 async def test_a_person_who_administers_is_enough(keys: ApiKeys, shared_sql: SQL) -> None:
     last, _ = await make(keys, "boss", Scope.ADMIN)
-    for missing in ({"role": "manager"}, {"verified_at": None}, {"disabled_at": START}, {"deleted_at": START}):
+    nobody: tuple[dict[str, Any], ...] = (
+        {"role": "manager"},
+        {"verified_at": None},
+        {"disabled_at": START},
+        {"deleted_at": START},
+        {"password_hash": None},  # has yet to set one
+    )
+    for missing in nobody:
         await add(shared_sql, person(**missing))
         with pytest.raises(Conflict):
             await keys.revoke(last.id, by=OPERATOR)

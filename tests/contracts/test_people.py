@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from backend.src.config.settings import SqlSettings
 from backend.src.core.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unauthenticated, Unavailable
 from backend.src.infra.mail import Mail
+from backend.src.infra.openid import Claims
 from backend.src.infra.sql import SQL, migrate
 from backend.src.infra.sql.tables import one_time_codes, sessions
 from backend.src.services.accounts.codes import CodeUnknown, CodeUsed
@@ -23,6 +24,7 @@ from backend.src.services.accounts.session_rows import Session, insert_session
 from backend.src.services.accounts.user_rows import AddressTaken, LastAdministrator, User, UserNotFound
 from backend.src.services.accounts.users import NOBODY, UserDraft
 from backend.src.services.mailing import Outbox
+from backend.src.services.providers.identity_rows import KeptTokens, insert_identity
 from tests.contracts.people import OTHER_PASSWORD, PASSWORD, URL, People
 from tests.manual_clock import ManualClock
 
@@ -30,7 +32,7 @@ ANN = "ann@lab.example"
 
 
 # what these tests write to; the schema is made once for all of them: it takes longer than most of them
-TABLES = ("outbox", "one_time_codes", "login_failures", "sessions", "users")
+TABLES = ("outbox", "one_time_codes", "login_failures", "sessions", "identities", "users")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mariadb"])
@@ -487,6 +489,19 @@ async def test_the_last_administrator_who_can_log_in_stays(people: People) -> No
     await people.users.enable(spare.id)
     await people.users.set_role(root.id, Role.ADMINISTRATOR)
     await people.users.set_role(root.id, Role.VIEWER)
+
+
+async def test_an_administrator_who_cannot_log_in_yet_is_none_to_be_left_alone(people: People) -> None:
+    root = await people.make("root", Role.ADMINISTRATOR)
+    waiting = await people.make("waiting", Role.ADMINISTRATOR, password=None)
+    for taking in (people.users.disable(root.id), people.users.delete(root.id)):
+        with pytest.raises(LastAdministrator):
+            await taking
+    await people.users.disable(waiting.id)  # nobody is lost by it
+    await people.users.enable(waiting.id)
+    claims, now = Claims("17", "waiting@lab.example", True, None), people.clock.now()
+    await people.sql.write(lambda c: insert_identity(c, waiting.id, "lab", claims, KeptTokens(), now))
+    await people.users.disable(root.id)
 
 
 async def test_of_two_administrators_who_remove_each_other_one_stays(people: People) -> None:

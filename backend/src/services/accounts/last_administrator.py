@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from backend.src.core.errors import Conflict
-from backend.src.infra.sql.tables import users
-from backend.src.services.accounts import api_key_rows
+from backend.src.services.accounts import api_key_rows, user_rows
 from backend.src.services.accounts.api_key_rows import ApiKey
-from backend.src.services.accounts.principal import Role, Scope
+from backend.src.services.accounts.principal import Scope
 
 
 def keep_an_administrator(connection: Connection, key: ApiKey, now: datetime) -> None:
     """Raises Conflict when nobody but this key is an administrator.
 
     Call it in a transaction that touches api_keys: those follow one another, so two cannot each leave it to the
-    other. Nobody can take away the last person who is an administrator meanwhile: services/accounts keeps that one
-    too.
+    other. Nobody can take away the last person who is an administrator meanwhile: user_rows keeps that one too.
     """
     if Scope.ADMIN not in key.scopes or not key.good_at(now):
         return
-    if _other_keys(connection, key, now) or _people(connection):
+    if _other_keys(connection, key, now) or user_rows.able_administrators(connection):
         return
     raise Conflict(
         f"{key.app_name} is the last credential of an administrator",
@@ -35,13 +33,3 @@ def _other_keys(connection: Connection, key: ApiKey, now: datetime) -> bool:
     keys = api_key_rows.list_keys(connection, active_only=True)
     lasting = (one for one in keys if one.good_at(now) and (one.rotated_to is None or one.expires_at is None))
     return any(one.id != key.id and Scope.ADMIN in one.scopes for one in lasting)
-
-
-def _people(connection: Connection) -> int:
-    able = (
-        users.c.role == Role.ADMINISTRATOR.value,
-        users.c.verified_at.is_not(None),
-        users.c.disabled_at.is_(None),
-        users.c.deleted_at.is_(None),
-    )
-    return connection.scalar(select(func.count()).select_from(users).where(*able)) or 0

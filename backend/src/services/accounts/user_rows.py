@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
 from backend.src.core.errors import Conflict, NotFound
 from backend.src.infra.sql.tables import identities, one_time_codes, users
@@ -19,6 +19,10 @@ from backend.src.services.accounts.principal import Role
 
 TABLES = ("users",)
 DELETED_NAME = "(deleted)"
+
+_administrators = select(users.c.id).where(
+    users.c.role == Role.ADMINISTRATOR.value, users.c.disabled_at.is_(None), users.c.deleted_at.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,21 +173,25 @@ def note_login(
 
 
 def keep_an_administrator(connection: Connection, user: User) -> None:
-    """Raises LastAdministrator when nobody else could administer; call it before taking that from the user.
+    """Raises LastAdministrator when nobody but this user could administer; call it before taking that from them.
 
     Of two administrators who each remove the other, the second sees that the first is gone: writers that touch
     `users` follow one another.
     """
-    if user.role is Role.ADMINISTRATOR and not user.disabled and count_administrators(connection) <= 1:
+    if able_administrators(connection) == [user.id]:
         raise LastAdministrator
 
 
-def count_administrators(connection: Connection) -> int:
-    """Those who can log in."""
-    able = select(func.count()).select_from(users).where(
-        users.c.role == Role.ADMINISTRATOR.value, users.c.disabled_at.is_(None), users.c.deleted_at.is_(None)
-    )  # fmt: skip
-    return connection.scalar(able) or 0
+def able_administrators(connection: Connection) -> list[int]:
+    """The ids of those who can log in: by a password, or through a provider."""
+    linked = exists().where(identities.c.user_id == users.c.id)
+    able = _administrators.where(users.c.verified_at.is_not(None), or_(users.c.password_hash.is_not(None), linked))
+    return list(connection.scalars(able))
+
+
+def has_administrator(connection: Connection) -> bool:
+    """Whether there is one, though they may have yet to set a password."""
+    return connection.scalar(_administrators.limit(1)) is not None
 
 
 def user_of(row: Mapping[Any, Any]) -> User:

@@ -58,7 +58,7 @@ class Users:
     async def start(self) -> None:
         """Makes the first administrator that the settings name. Raises StartFailed for a password of no worth."""
         settings = self._settings
-        if settings.admin_email and await self._sql.read(user_rows.count_administrators) == 0:
+        if settings.admin_email and not await self._sql.read(user_rows.has_administrator):
             await self._make_first(settings.admin_email, settings.admin_password.reveal())
 
     async def stop(self) -> None:
