@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from backend.src.config.settings import Secret
 from backend.src.core.errors import Unavailable
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import Principal, PrincipalKind, Scope
 from backend.src.services.audit import Audit, AuditEntry, AuditFilters, audit
+from tests.contracts.people import PASSWORD, People
 from tests.manual_clock import START, ManualClock
 
 ANN = Principal(PrincipalKind.USER, "7", "ann", frozenset({Scope.READ}))
@@ -112,3 +114,14 @@ async def test_what_cannot_be_noted_is_not_begun_and_what_was_done_stays_done(
         await trail.begin(AuditEntry("act"))
     await trail.end(begun, 200)
     assert f"entry {begun} stays without its status 200" in caplog.text
+
+
+async def test_the_first_administrator_is_noted_once(trail: Audit, shared_sql: SQL, clock: ManualClock) -> None:
+    """No request's entry tells of it."""
+    people = People(shared_sql, clock, admin_email="root@lab.example", admin_password=Secret(PASSWORD))
+    for _ in range(2):
+        await people.start()
+        await people.stop()
+    (entry,) = await trail.entries(ANY, limit=100)
+    user = await people.users.find("root@lab.example")
+    assert user is not None and (entry.action, entry.target) == ("user.first_administrator", str(user.id))

@@ -23,6 +23,7 @@ from backend.src.services.accounts.lockout import Attempt, LockedOut
 from backend.src.services.accounts.passwords import Passwords
 from backend.src.services.accounts.principal import Role
 from backend.src.services.accounts.user_rows import User
+from backend.src.services.audit import AuditEntry, audit_rows
 
 log = logging.getLogger(__name__)
 
@@ -108,8 +109,11 @@ class Users:
             lambda connection: user_rows.list_users(connection, part=part, after=after, limit=limit)
         )
 
-    async def create(self, draft: UserDraft, *, by: str | None) -> User:
-        """Somebody whose address the administrator vouches for. Raises Invalid, AddressTaken, TooMany."""
+    async def create(self, draft: UserDraft, *, by: str | None, action: str | None = None) -> User:
+        """Somebody whose address the administrator vouches for. Raises Invalid, AddressTaken, TooMany.
+
+        action: for the audit trail, when no request's entry tells of it.
+        """
         address = normalised_address(draft.email)
         password_hash = None
         if draft.password is not None:
@@ -118,7 +122,7 @@ class Users:
         now = self._clock.now()
 
         def insert(connection: Connection) -> User:
-            return user_rows.insert_user(
+            user = user_rows.insert_user(
                 connection,
                 email=address,
                 name=draft.name,
@@ -127,6 +131,9 @@ class Users:
                 created_by=by,
                 now=now,
             )
+            if action is not None:
+                audit_rows.insert_entry(connection, AuditEntry(action, target=str(user.id)), now)
+            return user
 
         return await self._sql.write(insert, touches=user_rows.TABLES)
 
@@ -220,7 +227,8 @@ class Users:
 
     async def _make_first(self, email: str, password: str) -> None:
         try:
-            user = await self.create(UserDraft(email, FIRST_NAME, Role.ADMINISTRATOR, password), by=BY_CONFIGURATION)
+            draft = UserDraft(email, FIRST_NAME, Role.ADMINISTRATOR, password)
+            user = await self.create(draft, by=BY_CONFIGURATION, action="user.first_administrator")
         except Conflict:
             log.warning("ADMIN_EMAIL names somebody who is no administrator; nothing was changed")
         except Invalid as error:
