@@ -135,7 +135,7 @@ async def test_last_use_is_written_apart_from_the_requests(keys: ApiKeys, clock:
         clock.advance(1)
         await keys.authenticate(token)
     assert (await keys.keys())[0].last_used_at is None
-    await keys.note_use_once()
+    await keys.last_use.write_once()
     assert (await keys.keys())[0].last_used_at == clock.now()
     assert (await keys.keys())[0].updated_at == key.updated_at
 

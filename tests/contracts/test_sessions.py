@@ -335,7 +335,7 @@ async def test_last_use_is_written_apart_from_the_requests(logins: Logins, clock
     await logins.oauth.authenticate_bearer(pair.access_token)
     (session,) = await logins.sessions.of(user.id, limit=10)
     assert session.last_used_at == session.created_at
-    await logins.sessions.note_use_once()
+    await logins.sessions.last_use.write_once()
     (session,) = await logins.sessions.of(user.id, limit=10)
     assert session.last_used_at == clock.now()
 

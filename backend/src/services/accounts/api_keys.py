@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -22,13 +20,11 @@ from backend.src.services.accounts.api_key_rows import ApiKey, KeyDraft
 from backend.src.services.accounts.credential_memory import CredentialMemory
 from backend.src.services.accounts.key_changes import KeyChange, Rotation
 from backend.src.services.accounts.known_key import KnownKey
+from backend.src.services.accounts.last_use import LastUse
 from backend.src.services.accounts.principal import Principal
 from backend.src.services.accounts.tokens import hash_of, looks_like_token, new_token, same_hash
 
 log = logging.getLogger(__name__)
-
-NOTE_USE_EVERY_S = 60.0
-NOTE_USE = "accounts: last use of keys"
 
 T = TypeVar("T")
 
@@ -39,18 +35,16 @@ class ApiKeys:
     def __init__(self, sql: SQL, clock: Clock, supervisor: Supervisor) -> None:
         self._sql = sql
         self._clock = clock
-        self._supervisor = supervisor
-        self._used: dict[int, datetime] = {}
+        self.last_use = LastUse[int](sql, supervisor, "keys", rows.note_used)
         self._memory = CredentialMemory[KnownKey](sql, rows.TABLES, clock)
 
     async def start(self) -> None:
         """Begins to note when keys are used."""
-        self._supervisor.start_loop(NOTE_USE, self._note_use_for_ever)
+        await self.last_use.start()
 
     async def stop(self) -> None:
         """Writes the uses noted since the last time."""
-        await self._supervisor.stop(NOTE_USE)
-        await self.note_use_once()
+        await self.last_use.stop()
 
     async def ping(self) -> None:
         """Nothing of its own can fail: SQL answers for itself."""
@@ -88,7 +82,7 @@ class ApiKeys:
         if key.replaces is not None:
             old, new = key.replaces, key.id
             await self._change(lambda connection: rows.end_replaced(connection, new, old, now))
-        self._used[key.id] = now
+        self.last_use.note(key.id, now)
         return key.principal
 
     async def keys(self, *, active_only: bool = False) -> list[ApiKey]:
@@ -138,17 +132,6 @@ class ApiKeys:
             return key_changes.rotate(connection, key_id, rotation, by, token, now, force=force)
 
         return await self._change(rotate), token
-
-    async def note_use_once(self) -> None:
-        """Writes when keys were last used, all in one transaction; the cached rows stay good."""
-        used, self._used = self._used, {}
-        if used:
-            await self._sql.write(lambda connection: rows.note_used(connection, used))
-
-    async def _note_use_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(NOTE_USE_EVERY_S)
-            await self.note_use_once()
 
     async def _change(self, work: Callable[[Connection], T]) -> T:
         return await self._sql.write(work, touches=rows.TABLES)

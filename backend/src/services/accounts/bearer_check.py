@@ -79,7 +79,7 @@ class BearerCheck:
         now = self._clock.now()
         if now.timestamp() >= known.expires_at:
             raise Unauthenticated("the token has expired", remedy="refresh it, or log in again")
-        self._sessions.note_use(known.session_id, now)
+        self._sessions.last_use.note(known.session_id, now)
         return known.principal
 
     async def _look_up(self, token: str) -> KnownToken:

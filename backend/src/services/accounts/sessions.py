@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from datetime import datetime
-
 from backend.src.core.clock import Clock
 from backend.src.core.errors import NotFound
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import session_rows
+from backend.src.services.accounts.last_use import LastUse
 from backend.src.services.accounts.session_rows import Position, Session
-
-NOTE_USE_EVERY_S = 60.0
-NOTE_USE = "accounts: last use of sessions"
 
 
 class SessionNotFound(NotFound):
@@ -29,17 +24,15 @@ class Sessions:
     def __init__(self, sql: SQL, clock: Clock, supervisor: Supervisor) -> None:
         self._sql = sql
         self._clock = clock
-        self._supervisor = supervisor
-        self._used: dict[str, datetime] = {}
+        self.last_use = LastUse[str](sql, supervisor, "sessions", session_rows.note_used)
 
     async def start(self) -> None:
         """Begins to note when sessions are used."""
-        self._supervisor.start_loop(NOTE_USE, self._note_use_for_ever)
+        await self.last_use.start()
 
     async def stop(self) -> None:
         """Writes the uses noted since the last time."""
-        await self._supervisor.stop(NOTE_USE)
-        await self.note_use_once()
+        await self.last_use.stop()
 
     async def ping(self) -> None:
         """Nothing of its own can fail: SQL answers for itself."""
@@ -68,18 +61,3 @@ class Sessions:
             lambda connection: session_rows.revoke_all(connection, user_id, because, now, keep),
             touches=session_rows.TABLES,
         )
-
-    def note_use(self, session_id: str, at: datetime) -> None:
-        """It was used; written later."""
-        self._used[session_id] = at
-
-    async def note_use_once(self) -> None:
-        """Writes when sessions were last used, all in one transaction; the cached rows stay good."""
-        used, self._used = self._used, {}
-        if used:
-            await self._sql.write(lambda connection: session_rows.note_used(connection, used))
-
-    async def _note_use_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(NOTE_USE_EVERY_S)
-            await self.note_use_once()
