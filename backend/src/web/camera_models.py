@@ -165,8 +165,5 @@ def _file(file: CameraFile | None) -> CameraFileAnswer | None:
 
 
 def moment(time_ns: int) -> datetime | None:
-    """Of a frame's time, None for a camera that names none, or none that a calendar has."""
-    try:
-        return datetime.fromtimestamp(time_ns / NS, UTC) if time_ns else None
-    except (OverflowError, ValueError, OSError):
-        return None
+    """Of a frame's time, None for a camera that names none."""
+    return datetime.fromtimestamp(time_ns / NS, UTC) if time_ns else None

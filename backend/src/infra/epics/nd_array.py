@@ -21,6 +21,7 @@ NS = 1_000_000_000
 MOST_ATTRIBUTES = 100
 LONGEST_TEXT = 500
 COLOURS = 3
+LATEST_NS = 2**63 - 1  # in the year 2262: what comes later was no time, and fits no 64 bits
 _ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
@@ -188,9 +189,9 @@ def _text(content: object) -> str:
 
 
 def _time_ns(value: Any) -> int:
-    """When the frame was taken; servers that leave dataTimeStamp empty have timeStamp."""
+    """When the frame was taken; servers that leave dataTimeStamp empty have timeStamp. 0 for what is no time."""
     for name in ("dataTimeStamp", "timeStamp"):
         time_ns = int(value[f"{name}.secondsPastEpoch"]) * NS + int(value[f"{name}.nanoseconds"])
-        if time_ns > 0:
+        if 0 < time_ns <= LATEST_NS:
             return time_ns
     return 0

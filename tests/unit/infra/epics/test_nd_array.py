@@ -73,6 +73,17 @@ def test_time_number_and_attributes_come_along() -> None:
     assert image.attributes == {"ColorMode": 1, "BayerPattern": 3, "Gain": 1.5, "Screen": "YAG", "Bad": "nan"}
 
 
+@pytest.mark.parametrize("seconds", [-5, 1_700_000_000_000, 9_223_372_037, 2**62])
+def test_a_time_that_is_none_is_not_named(seconds: int) -> None:
+    """E.g. milliseconds where seconds belong."""
+    value = sent(np.zeros((2, 3), "u2"), ColourMode.MONO)
+    value["timeStamp"] = {"secondsPastEpoch": 0, "nanoseconds": 0}
+    value["dataTimeStamp"] = {"secondsPastEpoch": seconds, "nanoseconds": 0}
+    assert decode(value, MOST).time_ns == 0
+    value["timeStamp"] = {"secondsPastEpoch": 100, "nanoseconds": 5}
+    assert decode(value, MOST).time_ns == 100_000_000_005
+
+
 @pytest.mark.parametrize(
     ("shape", "mode"),
     [
