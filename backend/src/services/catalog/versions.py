@@ -1,6 +1,12 @@
-"""The catalogue's version: a number that grows with every change, and the lock that keeps writers in a row."""
+"""The catalogue's version: a number that grows with every change, and the lock that keeps writers in a row.
+
+It grows by chance, so that it names one state of one database: in steps of one, another database, or one that was
+put back from a dump and changed anew, would give a client's number to another state.
+"""
 
 from __future__ import annotations
+
+import secrets
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import mysql, sqlite
@@ -8,6 +14,7 @@ from sqlalchemy.dialects import mysql, sqlite
 from backend.src.infra.sql.tables import versions
 
 CATALOG = "catalog"
+LONGEST_STEP = 2**32  # four thousand million changes until the column is full
 
 
 def lock(connection: Connection) -> None:
@@ -25,7 +32,8 @@ def lock(connection: Connection) -> None:
 
 def bump(connection: Connection) -> int:
     """Raises the version within the caller's transaction and returns it."""
-    connection.execute(update(versions).where(versions.c.name == CATALOG).values(value=versions.c.value + 1))
+    step = 1 + secrets.randbelow(LONGEST_STEP)
+    connection.execute(update(versions).where(versions.c.name == CATALOG).values(value=versions.c.value + step))
     return current(connection)
 
 

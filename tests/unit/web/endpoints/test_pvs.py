@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -308,6 +309,27 @@ async def test_a_list_that_is_the_same_is_not_sent_again(client: CatalogClient, 
         await client.ask(200, method, changed, json=body)
         await asked_again(200)
         await asked_again(304)
+
+
+async def test_the_list_of_another_database_is_another(tmp_path: Path) -> None:
+    tags = []
+    for folder in ("one", "other"):
+        async with catalog_client(tmp_path / folder) as client:
+            await client.add(folder)
+            tags.append((await client.answer(200, "GET", "/v1/pvs")).headers["etag"])
+    assert len(set(tags)) == 2
+
+
+async def test_a_state_after_a_restored_dump_is_none_that_was_seen_before(tmp_path: Path) -> None:
+    tags = []
+    async with catalog_client(tmp_path / "data") as client:
+        await client.add("A")
+    shutil.copytree(tmp_path / "data", tmp_path / "dump")
+    for folder in ("data", "dump"):
+        async with catalog_client(tmp_path / folder) as client:
+            await client.add(f"CHANGED:IN:{folder}")
+            tags.append((await client.answer(200, "GET", "/v1/pvs")).headers["etag"])
+    assert len(set(tags)) == 2
 
 
 async def test_live_values_are_sent_every_time(client: CatalogClient) -> None:
