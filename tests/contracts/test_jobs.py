@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from backend.src.services.jobs import JobAborted, JobContext, Jobs, JobStatus, j
 from backend.src.services.jobs.worker_identity import WorkerIdentity
 
 SETTINGS = JobSettings(workers=2, heartbeat_s=0.1, dead_after_s=1.0)
+OWN_ONLY = replace(SETTINGS, of_others=False)
 ROOT = Path(__file__).resolve().parents[2]
 
 Make = Callable[..., Jobs]
@@ -130,6 +132,23 @@ async def test_a_process_without_handlers_runs_nothing(make: Make, sql: SQL) -> 
     job = await api.create("count", actor="me")
     await asyncio.sleep(0.2)
     assert (await api.get(job.id)).status is JobStatus.PENDING
+
+
+async def test_a_process_for_its_own_work_leaves_that_of_others_alone(make: Make) -> None:
+    others = await make().create("count", actor="me")
+    jobs = make(settings=OWN_ONLY)
+    runs: list[str] = []
+
+    async def count(context: JobContext) -> str | None:
+        runs.append(context.job_id)
+        return None
+
+    jobs.register("count", count)
+    await jobs.start()
+    own = [(await jobs.create("count", actor="me")).id for _ in range(3)]
+    for job_id in own:
+        assert (await jobs.wait(job_id, timeout_s=10)).status is JobStatus.COMPLETED
+    assert (runs, (await jobs.get(others.id)).status) == (own, JobStatus.PENDING)
 
 
 async def test_a_silent_worker_is_given_up_and_finds_out(make: Make, sql: SQL) -> None:

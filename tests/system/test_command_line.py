@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from backend.src.infra.sql.engine import DATABASE_FILE
 from tests.servers.larder import ROOT, Larder, clean_environment
 from tests.servers.ports import free_port
 
@@ -49,6 +52,24 @@ def test_without_a_server_a_command_runs_one_for_itself(folder: Path, tmp_path: 
     larder(folder, "export", str(tmp_path / "out.csv"))
     assert (tmp_path / "out.csv").read_text().count("\n") == 3
     assert not (folder / "server.json").exists()
+
+
+def test_the_server_of_a_command_does_the_commands_own_work_alone(tmp_path: Path) -> None:
+    """A restore that waits must not begin because somebody lists the keys, and be aborted when they are listed."""
+    file, folder = tmp_path / "list.csv", tmp_path / "data"
+    file.write_text(CSV)
+    larder(folder, "import", str(file))
+    larder(folder, "snapshot", "create", "before")
+    with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as database:
+        database.execute("UPDATE jobs SET status = 'pending', completed_at = NULL, worker = NULL")
+        larder(folder, "key", "list")
+        larder(folder, "snapshot", "create", "after")
+        assert [row[0] for row in database.execute("SELECT status FROM jobs ORDER BY created_at")] == [
+            "pending",
+            "completed",
+        ]
+    with Larder(folder, {}) as running:
+        running.wait_for("/v1/jobs", lambda jobs: [job["status"] for job in jobs] == ["completed"] * 2)
 
 
 def test_a_key_is_shown_once_opens_the_door_and_closes_it(folder: Path, running: Larder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -40,6 +41,10 @@ class Site:
     def process(self, role: str, number: int) -> Larder:
         environment = {**self._environment, "ROLE": role}
         return self._stack.enter_context(Larder(self._folder / f"{role}{number}", environment))
+
+    def environment(self, role: str) -> dict[str, str]:
+        """Of a command on a machine where this role is configured and nothing runs."""
+        return clean_environment(self._folder / "command", free_port(), {**self._environment, "ROLE": role})
 
     def values(self) -> list[Any]:
         entries = self.api.api.call("POST", "/v1/pvs/live", json={"pv_names": list(self.ioc.names)})
@@ -98,6 +103,16 @@ def test_a_job_posted_here_is_done_there(site: Site) -> None:
     assert list(site.api.api.follow(started["jobId"]))[-1]["status"] == "completed"
     assert ca_get(site.ioc.names) == before
     until(lambda: [entry["value"] for entry in site.values()] == before)
+
+
+@pytest.mark.parametrize("role", ["monitor", "worker"])
+def test_a_command_is_answered_where_no_process_of_the_configured_role_could(site: Site, role: str) -> None:
+    command = [sys.executable, "-m", "backend.src", "snapshot", "list", "--json"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=site.environment(role), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "roles" in {snapshot["title"] for snapshot in json.loads(done.stdout)}
 
 
 def test_what_is_written_at_one_that_only_copies_the_table_shows_there_at_once(site: Site) -> None:

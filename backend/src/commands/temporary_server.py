@@ -17,7 +17,7 @@ from typing import IO
 import httpx
 
 from backend.src.commands.trust import trust_of
-from backend.src.config.settings import Settings
+from backend.src.config.settings import Role, Settings
 from backend.src.core.errors import StartFailed
 
 START_TIMEOUT_S = 40.0
@@ -44,8 +44,9 @@ def temporary_server(config: Path | None, settings: Settings) -> Iterator[str]:
 
 
 def _of_a_command(settings: Settings) -> dict[str, str]:
-    """Links lead to the server that stays, and what is due can wait for it."""
-    return {"HOST": "127.0.0.1", "PUBLIC_URL": settings.public_url, "ENABLE_CRONS": "false"}
+    """Answers whatever the configured role; links lead to the server that stays; what is due can wait for that one."""
+    waits = {"ENABLE_CRONS": "false", "JOBS_OF_OTHERS": "false"}
+    return {"HOST": "127.0.0.1", "PUBLIC_URL": settings.public_url, "ROLE": Role.ALL.value, **waits}
 
 
 def free_port() -> int:

@@ -321,6 +321,7 @@ class JobSettings:
     """Long work."""
 
     workers: int = option(2, "jobs at once in one process")
+    of_others: bool = option(True, "do jobs that other processes recorded, too", env="JOBS_OF_OTHERS")
     heartbeat_s: float = option(2.0, "seconds between two signs of life of a running job")
     dead_after_s: float = option(15.0, "seconds without a sign of life after which a job counts as failed")
 

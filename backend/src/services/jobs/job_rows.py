@@ -48,12 +48,18 @@ def list_jobs(
     return [_job(row) for row in connection.execute(query).mappings()]
 
 
-def claim_next(connection: Connection, worker: str, types: Mapping[str, float | None], now: datetime) -> Job | None:
+def claim_next(
+    connection: Connection,
+    worker: str,
+    types: Mapping[str, float | None],
+    now: datetime,
+    only: Collection[str] | None = None,
+) -> Job | None:
     """The oldest pending job of these types becomes this worker's; None when there is none.
 
-    `types` gives for each the seconds after which it must not begin any more.
+    `types` gives for each the seconds after which it must not begin any more; `only` are the ids to choose from.
     """
-    for job_id in connection.scalars(_pending(types, now)).all():
+    for job_id in connection.scalars(_pending(types, now, only)).all():
         claimed = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.PENDING.value)
         values = {"status": JobStatus.RUNNING.value, "worker": worker, "started_at": now, "heartbeat_at": now}
         if connection.execute(claimed.values(values)).rowcount == 1:
@@ -61,12 +67,14 @@ def claim_next(connection: Connection, worker: str, types: Mapping[str, float | 
     return None
 
 
-def _pending(types: Mapping[str, float | None], now: datetime) -> Select[str]:
+def _pending(types: Mapping[str, float | None], now: datetime, only: Collection[str] | None) -> Select[str]:
     young = [
         jobs.c.type == name if within_s is None else and_(jobs.c.type == name, _begun_by(within_s, now))
         for name, within_s in types.items()
     ]
     pending = select(jobs.c.id).where(jobs.c.status == JobStatus.PENDING.value, or_(*young))
+    if only is not None:
+        pending = pending.where(jobs.c.id.in_(only))
     return pending.order_by(jobs.c.created_at, jobs.c.id).limit(8)  # a few: another worker may win the first
 
 

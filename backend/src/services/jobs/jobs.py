@@ -90,7 +90,7 @@ class Jobs:
         row: dict[str, Any] = {"id": secrets.token_hex(8), "type": type_, "data": dict(data or {}), "actor": actor}
         row["created_at"] = self._clock.now()
         job = await self._sql.write(lambda connection: job_rows.insert_job(connection, row))
-        self._worker.wake()
+        self._worker.wake_for(job.id)
         await self._tell(Hint.CREATED, job.id)
         return job
 

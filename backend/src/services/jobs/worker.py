@@ -56,6 +56,7 @@ class Worker:
         self._name = name
         self._ended = ended
         self._types: dict[str, _Type] = {}
+        self._only: frozenset[str] | None = None if settings.of_others else frozenset()
         self._runs: dict[str, JobRun] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -104,6 +105,12 @@ class Worker:
         """There may be a job to claim."""
         self._wake.set()
 
+    def wake_for(self, job_id: str) -> None:
+        """This process has recorded a job."""
+        if self._only is not None:
+            self._only |= {job_id}
+        self._wake.set()
+
     def abort(self, job_id: str) -> None:
         """Asks the job to end, if it runs here."""
         if job_id in self._runs:
@@ -128,8 +135,8 @@ class Worker:
         return began
 
     async def _claim(self) -> Job | None:
-        now, limits = self._clock.now(), self.limits
-        return await self._sql.write(lambda connection: job_rows.claim_next(connection, self._name, limits, now))
+        now, limits, only = self._clock.now(), self.limits, self._only
+        return await self._sql.write(lambda connection: job_rows.claim_next(connection, self._name, limits, now, only))
 
     def _begin(self, job: Job) -> None:
         if not self._runs:
