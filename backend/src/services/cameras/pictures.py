@@ -16,11 +16,14 @@ from backend.src.infra.epics.nd_array import BayerPattern, ColourMode, NDImage
 from backend.src.services.cameras.tiff import tiff
 
 JPEG_QUALITY = 85
+TALLEST_PX = 16_384  # a JPEG ends at 65,500, films at 16,384
 PNG, TIFF, JPEG = "image/png", "image/tiff", "image/jpeg"
 NS = 1_000_000_000
 STAMP_PART = 24  # of a picture's height; its letters are that high, if it is wide enough
 SMALLEST_STAMP_PX = 10
 STAMP_WIDTH_PX = 150  # of the smallest letters
+STAMP_BAND_PX = 14  # that they need in height
+LOW_PX = 48  # lower pictures have the time below them: it would cover them
 TABLE_BYTES = 2
 
 Bytes = npt.NDArray[np.uint8]
@@ -57,13 +60,15 @@ def preview(image: NDImage, widest_px: int) -> Encoded:
 
 def shown_size(image: NDImage, widest_px: int) -> tuple[int, int]:
     """Width and height of a clip's pictures, even as video wants them; small ones are enlarged by a whole number."""
-    scale = min(1.0, widest_px / image.width) * _enlarged(image.width, image.height)
-    width, height = round(image.width * scale), round(image.height * scale)
-    return max(2, width + width % 2), max(2, height + height % 2)
+    size = _scaled_down(image.width, image.height, widest_px)
+    width, height = (side * _enlarged(*size) for side in size)
+    if height < LOW_PX:
+        height += STAMP_BAND_PX
+    return width + width % 2, height + height % 2
 
 
 def video_frame(image: NDImage, size: tuple[int, int]) -> bytes:
-    """RGB bytes of exactly this size with the frame's time burnt in; another shape is fitted in, with black beside."""
+    """RGB bytes of exactly this size with the frame's time burnt in; another shape is fitted in, with black around."""
     picture = _shown(image, size[0]).convert("RGB")
     picture = picture.resize([side * _enlarged(*picture.size) for side in picture.size], Image.Resampling.NEAREST)
     if picture.size != size:
@@ -122,10 +127,13 @@ def _without_mosaic(pixels: npt.NDArray[Any], pattern: BayerPattern) -> npt.NDAr
 
 def _shown(image: NDImage, widest_px: int) -> Image.Image:
     picture = Image.fromarray(np.ascontiguousarray(eight_bits(image)))
-    if picture.width <= widest_px:
-        return picture
-    return picture.resize((widest_px, max(1, round(picture.height * widest_px / picture.width))),
-                          Image.Resampling.BILINEAR, reducing_gap=2.0)  # fmt: skip
+    size = _scaled_down(*picture.size, widest_px)
+    return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+
+
+def _scaled_down(width: int, height: int, widest_px: int) -> tuple[int, int]:
+    scale = min(1.0, widest_px / width, TALLEST_PX / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -98,6 +98,26 @@ def test_wide_pictures_are_scaled_down() -> None:
         assert pictures.shown_size(image_of(np.zeros(small, "u1")), WIDEST) == shown
 
 
+def test_tall_pictures_are_scaled_down_to_what_files_can_hold() -> None:
+    tall = image_of(np.zeros((70_000, 4), "u1"))
+    assert Image.open(io.BytesIO(pictures.preview(tall, WIDEST).content)).size == (1, pictures.TALLEST_PX)
+    width, height = size = pictures.shown_size(tall, WIDEST)
+    assert size == (2, pictures.TALLEST_PX)
+    assert len(pictures.video_frame(tall, size)) == width * height * 3
+    assert read(pictures.still(tall)).shape == (70_000, 4)
+
+
+@pytest.mark.parametrize("height", [1, 4, 46, 47, 48])
+def test_the_time_covers_no_flat_picture(height: int) -> None:
+    """Strips of spectrometers and line cameras."""
+    strip = image_of(np.full((height, 400), 128, "u1"), time_ns=1_700_000_000_000_000_000)
+    width, shown = size = pictures.shown_size(strip, WIDEST)
+    frame = np.frombuffer(pictures.video_frame(strip, size), "u1").reshape(shown, width, 3)
+    seen = height if height < 48 else 30
+    assert (frame[:seen] == 128).all(), "the picture"
+    assert (frame[seen:] > 200).any(), "the time"
+
+
 def test_the_time_is_burnt_in_and_nothing_else_changes() -> None:
     grey = np.full((120, 320), 128, "u1")
     first, second = (
