@@ -33,7 +33,7 @@ class Logins:
         self.keys = SigningKeys(sql, clock, Seal(secret_key, "signing keys"), self.people.settings)
         self.sessions = Sessions(sql, clock, self.supervisor)
         self.bearer = BearerCheck(sql, self.keys, self.sessions, clock)
-        self.inspection = TokenInspection(sql, self.bearer, self.sessions, clock)
+        self.inspection = TokenInspection(sql, self.bearer, clock)
         self.oauth = OAuthAuthentication(sql, self.people.users, self.keys, self.bearer, clock, self.people.settings)
         self._audit = Audit(sql, clock)
 

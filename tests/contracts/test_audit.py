@@ -9,6 +9,7 @@ import pytest
 
 from backend.src.config.settings import Secret
 from backend.src.core.errors import Unavailable
+from backend.src.core.log_context import REQUEST, acting_for
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import Principal, PrincipalKind, Scope
 from backend.src.services.audit import Audit, AuditEntry, AuditFilters, audit
@@ -31,7 +32,8 @@ def trail(shared_sql: SQL, clock: ManualClock) -> Audit:
 
 async def test_an_entry_is_there_before_its_end(trail: Audit, clock: ManualClock) -> None:
     detail = {"é": "\U0001f600", "n": 2**70}
-    begun = await trail.begin(AuditEntry("DELETE /v1/pvs/{id}", ANN, "12", detail, "10.0.0.1", "r-1"))
+    with acting_for(REQUEST, "r-1"):
+        begun = await trail.begin(AuditEntry("DELETE /v1/pvs/{id}", ANN, "12", detail, "10.0.0.1"))
     (entry,) = await trail.entries(ANY, limit=100)
     assert (entry.id, entry.at, entry.action, entry.target) == (begun, clock.now(), "DELETE /v1/pvs/{id}", "12")
     assert (entry.actor_kind, entry.actor_id, entry.actor_name) == ("user", "7", "ann")
@@ -45,12 +47,13 @@ async def test_nobody_known_is_noted_too(trail: Audit) -> None:
     await trail.note(AuditEntry("login.failed", status=401))
     (entry,) = await trail.entries(ANY, limit=100)
     assert (entry.actor_kind, entry.actor_id, entry.actor_name, entry.target) == (None, None, None, None)
+    assert entry.request_id is None, "nobody asked for it"
 
 
 async def test_any_text_can_be_noted(trail: Audit) -> None:
     for text in ("x" * 5_000, "a\x00b", "\udc80", "' OR 1=1 --", "\U0001f600" * 300, ""):
         actor = Principal(PrincipalKind.KEY, text, text, frozenset())
-        await trail.note(AuditEntry(text, actor, text, {"text": text}, text, text))
+        await trail.note(AuditEntry(text, actor, text, {"text": text}, text))
         (entry,) = await trail.entries(ANY, limit=1)
         assert entry.detail == {"text": text}
         assert entry.target is not None and len(entry.target) <= 255
@@ -61,7 +64,8 @@ async def test_any_text_can_be_noted(trail: Audit) -> None:
 async def test_each_filter_finds_its_own(trail: Audit, clock: ManualClock) -> None:
     bob = Principal(PrincipalKind.KEY, "8", "bob", frozenset())
     for actor, name in ((ANN, "one"), (bob, "two"), (None, "three")):
-        await trail.note(AuditEntry(f"act.{name}", actor, f"target {name}", None, f"address {name}", f"id-{name}"))
+        with acting_for(REQUEST, f"id-{name}"):
+            await trail.note(AuditEntry(f"act.{name}", actor, f"target {name}", None, f"address {name}"))
         clock.advance(10)
     start = ManualClock().now()
 

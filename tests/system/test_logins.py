@@ -151,12 +151,23 @@ async def test_a_logout_closes_the_sockets_of_the_session(larder: Larder) -> Non
         async with httpx.AsyncClient(base_url=larder.url) as client:
             assert (await client.post("/oauth/logout", headers=headers(tokens))).status_code == 204
         with pytest.raises(ConnectionClosed) as closed:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(10):
                 while True:
                     await socket.recv()
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
         async with asyncio.timeout(5):
             assert json.loads(await other.recv())["type"] == "heartbeat"
+
+
+def test_what_logins_leave_is_found_by_their_requests(larder: Larder) -> None:
+    tokens = log_in(larder)
+    wrong = {"grant_type": "password", "username": EMAIL, "password": "wrong"}
+    for path, form in (("token", wrong), ("revoke", {"token": tokens["refresh_token"]})):
+        httpx.post(f"{larder.url}/oauth/{path}", data=form, headers={"X-Request-ID": f"r-{path}"}, timeout=30)
+    noted = rows(larder, "SELECT action, request_id, address FROM audit WHERE request_id LIKE 'r-%' ORDER BY id")
+    assert noted == [("login.failed", "r-token", "127.0.0.1"), ("session.revoke", "r-revoke", "127.0.0.1")]
+    (ended,) = rows(larder, "SELECT actor_id, target FROM audit WHERE action = 'session.revoke'")
+    assert rows(larder, f"SELECT actor_id, target FROM audit WHERE action = 'login' AND target = '{ended[1]}'") == [ended]
 
 
 def test_the_log_holds_no_token(larder: Larder) -> None:

@@ -20,7 +20,6 @@ from backend.src.web.access import attempting
 from backend.src.web.client_address import client_address
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.problems import shape_of
-from backend.src.web.request_id import request_id_of
 from backend.src.web.routes import Route
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -59,7 +58,6 @@ class AuditTrail:
             target="/".join(map(str, request.path_params.values())) or None,
             detail=self._detail(request),
             address=client_address(request.scope) or None,
-            request_id=request_id_of(request.scope),
             status=status,
         )
 

@@ -68,7 +68,7 @@ def _register_sessions(settings: Settings, clock: SystemClock) -> None:
     register(SigningKeys, factory=lambda: SigningKeys(get(SQL), clock, seal, settings.accounts))
     register(Sessions, factory=lambda: Sessions(get(SQL), clock, get(Supervisor)))
     register(BearerCheck, factory=lambda: BearerCheck(get(SQL), get(SigningKeys), get(Sessions), clock))
-    register(TokenInspection, factory=lambda: TokenInspection(get(SQL), get(BearerCheck), get(Sessions), clock))
+    register(TokenInspection, factory=lambda: TokenInspection(get(SQL), get(BearerCheck), clock))
     register(OAuthClients, settings.docs.oauth2_client_id, settings.docs.oauth2_client_secret)
     register(
         OAuthAuthentication,

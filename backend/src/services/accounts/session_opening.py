@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
@@ -61,7 +63,9 @@ def open_session(
     )
     session_rows.insert_session(connection, session)
     refresh_tokens.insert_token(connection, session.id, opening.refresh_hash, opening.now, session.expires_at)
-    audit_rows.insert_entry(connection, _entry(holder, session), opening.now)
+    detail = {"method": session.method, "client": session.client_id}
+    entry = AuditEntry("login", actor_of(holder), session.id, detail, session.address)
+    audit_rows.insert_entry(connection, entry, opening.now)
     return session, granted
 
 
@@ -82,7 +86,6 @@ def _changed_since(holder: RowMapping, since: datetime) -> bool:
     return changed is not None and changed > since
 
 
-def _entry(holder: RowMapping, session: Session) -> AuditEntry:
-    person = Principal(PrincipalKind.USER, str(holder["id"]), holder["name"] or holder["email"], frozenset())
-    detail = {"method": session.method, "client": session.client_id}
-    return AuditEntry("login", person, session.id, detail, session.address)
+def actor_of(holder: Mapping[Any, Any]) -> Principal:
+    """Whose session it is, for the audit trail."""
+    return Principal(PrincipalKind.USER, str(holder["id"]), holder["name"] or holder["email"], frozenset())

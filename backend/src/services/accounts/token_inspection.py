@@ -13,8 +13,9 @@ from backend.src.infra.sql import SQL
 from backend.src.services.accounts import access_tokens, refresh_tokens, session_rows
 from backend.src.services.accounts.bearer_check import BearerCheck
 from backend.src.services.accounts.principal import Scope, in_order
-from backend.src.services.accounts.sessions import SessionNotFound, Sessions
+from backend.src.services.accounts.session_opening import actor_of
 from backend.src.services.accounts.tokens import hash_of
+from backend.src.services.audit import AuditEntry, audit_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +36,24 @@ class TokenState:
 class TokenInspection:
     """Asks the database each time: nothing here is in the path of a request."""
 
-    def __init__(self, sql: SQL, bearer: BearerCheck, sessions: Sessions, clock: Clock) -> None:
+    def __init__(self, sql: SQL, bearer: BearerCheck, clock: Clock) -> None:
         self._sql = sql
         self._bearer = bearer
-        self._sessions = sessions
         self._clock = clock
 
-    async def revoke(self, token: str) -> None:
+    async def revoke(self, token: str, address: str | None = None) -> None:
         """Ends the session that the token belongs to; nothing happens for any other text. Raises Unavailable."""
-        session_id = await self._session_of(token)
-        if session_id is not None:
-            try:
-                await self._sessions.revoke(session_id, "logout")
-            except SessionNotFound:
-                return  # it had ended
+        session_id, now = await self._session_of(token), self._clock.now()
+        if session_id is None:
+            return
+
+        def end(connection: Connection) -> None:
+            holder = session_rows.find_holder(connection, session_id)
+            if holder is not None and session_rows.revoke(connection, session_id, "logout", now):
+                entry = AuditEntry("session.revoke", actor_of(holder), session_id, address=address)
+                audit_rows.insert_entry(connection, entry, now)
+
+        await self._sql.write(end, touches=session_rows.TABLES)
 
     async def state(self, token: str) -> TokenState | None:
         """None for a token that is not good (any more). Raises Unavailable."""

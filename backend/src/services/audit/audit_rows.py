@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, and_, delete, insert, or_, select, update
 
+from backend.src.core.log_context import REQUEST
 from backend.src.infra.sql.tables import audit
 from backend.src.services.audit.entry import AuditEntry, AuditFilters, AuditRecord
 
@@ -25,7 +26,7 @@ def insert_entry(connection: Connection, entry: AuditEntry, now: datetime) -> in
         "target": _fitting(audit.c.target, entry.target),
         "detail": None if entry.detail is None else dict(entry.detail),
         "address": _fitting(audit.c.address, entry.address),
-        "request_id": _fitting(audit.c.request_id, entry.request_id),
+        "request_id": REQUEST.get() or None,
         "status": entry.status,
     }
     inserted = connection.execute(insert(audit).values(row)).inserted_primary_key

@@ -28,7 +28,8 @@ class Actor(Protocol):
 class AuditEntry:
     """What shall be noted. Never a body, a password, a code or a token.
 
-    actor: None when nobody is known, such as at a failed login. status: of the HTTP answer, or None.
+    actor: None when nobody is known, such as at a failed login. status: of the HTTP answer, or None. The request under
+    way is noted by itself.
     """
 
     action: str
@@ -36,7 +37,6 @@ class AuditEntry:
     target: str | None = None
     detail: Mapping[str, Any] | None = None
     address: str | None = None
-    request_id: str | None = None
     status: int | None = None
 
 

@@ -139,7 +139,7 @@ class OAuthEndpoint:
         """Of a refresh token or an access token; 200 for any other text, too (RFC 7009, 2.2)."""
         form = await read_form(request)
         self._clients.identify(*client_of(request, form))
-        await self._inspection.revoke(needed(form, "token"))
+        await self._inspection.revoke(needed(form, "token"), client_address(request.scope) or None)
         return Boilerplates.empty(HttpCodes.OK)
 
     @in_rfc_form

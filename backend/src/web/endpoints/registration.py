@@ -19,7 +19,6 @@ from backend.src.web.access import Access
 from backend.src.web.client_address import client_address
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.rate_limits import RateClass
-from backend.src.web.request_id import request_id_of
 from backend.src.web.routes import Route
 from backend.src.web.user_models import (
     Accepted,
@@ -90,7 +89,6 @@ class RegistrationEndpoint:
             action,
             target=str(user.id),
             address=client_address(request.scope) or None,
-            request_id=request_id_of(request.scope),
             status=HttpCodes.OK,
         )
         await self._audit.note(entry)
