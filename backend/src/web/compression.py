@@ -24,6 +24,7 @@ AS_IT_IS = (
     "application/vnd.apache.parquet",
     "application/octet-stream",
     "application/pdf",
+    "image/tiff",  # ours are deflated
     "multipart/x-mixed-replace",
 )
 
@@ -42,7 +43,7 @@ class Compression:
         await self._responder(scope)(scope, receive, _weakening(send))
 
     def _responder(self, scope: Scope) -> ASGIApp:
-        accepted = codings_of(Headers(scope=scope).get("accept-encoding", ""))
+        accepted = codings_of(", ".join(Headers(scope=scope).getlist("accept-encoding")))
         if "zstd" in accepted:
             return ZstdResponder(self._app, FROM_BYTES, exclude_content_types=AS_IT_IS)
         if "gzip" in accepted:

@@ -34,14 +34,19 @@ def made(request: Request) -> Response:
             return Boilerplates.encoded_json(b"{}", headers=headers)
         case "/frames":
             return Boilerplates.stream(pieces(), "multipart/x-mixed-replace; boundary=a", headers=headers)
+        case "/still":
+            return Boilerplates.image(WHOLE, "image/tiff", headers=headers)
         case _:
             return Boilerplates.encoded_json(WHOLE, headers=headers)
 
 
-async def ask(path: str, accepted: str, host: str = "192.0.2.7") -> httpx.Response:
+async def ask(path: str, *accepted: str, host: str = "192.0.2.7") -> httpx.Response:
+    """accepted: each on a line of its own."""
     transport = httpx.ASGITransport(Compression(app), client=(host, 40_000))  # type: ignore[arg-type]
+    lines = [("Accept-Encoding", line) for line in accepted]
     async with httpx.AsyncClient(transport=transport, base_url="http://larder") as client:
-        async with client.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
+        client.headers.clear()
+        async with client.stream("GET", path, headers=lines) as answer:
             answer._content = b"".join([piece async for piece in answer.aiter_raw()])
         return answer
 
@@ -72,10 +77,17 @@ def unpacked(content: bytes, coding: str | None) -> bytes:
     return bytes(pa.CompressedInputStream(pa.BufferReader(content), coding).read())
 
 
-@pytest.mark.parametrize(("path", "host"), [("/small", "192.0.2.7"), ("/frames", "192.0.2.7"), ("/whole", "127.0.0.1")])
+@pytest.mark.parametrize(
+    ("path", "host"),
+    [("/small", "192.0.2.7"), ("/frames", "192.0.2.7"), ("/still", "192.0.2.7"), ("/whole", "127.0.0.1")],
+)
 async def test_what_is_left_as_it_is(path: str, host: str) -> None:
-    answer = await ask(path, "gzip, zstd", host)
+    answer = await ask(path, "gzip, zstd", host=host)
     assert "Content-Encoding" not in answer.headers and answer.headers["ETag"] == '"strong"'
+
+
+async def test_several_lines_are_one_list() -> None:
+    assert (await ask("/whole", "br", "zstd")).headers["Content-Encoding"] == "zstd"
 
 
 def test_accept_encoding_is_read() -> None:
