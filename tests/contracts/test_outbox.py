@@ -19,7 +19,7 @@ from backend.src.infra.sql import SQL
 from backend.src.services.mailing import DeliveryReport, MailNotFound, MailStatus, Outbox, QueuedMail, outbox_rows
 from backend.src.services.mailing.delivery import DEAD_MARGIN_S
 from tests.manual_clock import ManualClock
-from tests.servers.smtp import DROP, SmtpServer, Stage
+from tests.servers.smtp import DROP, SILENCE, SmtpServer, Stage
 
 KEY = "k" * 32
 CODE = "one-time code 7163"
@@ -37,6 +37,7 @@ def server(one_server: SmtpServer) -> SmtpServer:
     one_server.behave()
     one_server.messages.clear()
     one_server.delay_s = 0.0
+    one_server.paused = False
     return one_server
 
 
@@ -305,11 +306,63 @@ async def test_it_stops_at_any_moment(stand: Stand) -> None:
 
 async def test_a_round_whose_caller_goes_away_ends_its_mail(stand: Stand, server: SmtpServer) -> None:
     await stand.put(2)
-    server.delay_s = 0.2
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(stand.outbox.deliver_once(), 0.1)
+    server.paused = True
+    delivering = asyncio.ensure_future(stand.outbox.deliver_once())
+    while "sending" not in await stand.states():
+        await asyncio.sleep(0.01)
+    delivering.cancel()
+    server.paused = False
+    await ended_cancelled(delivering)
     await stand.outbox.stop()
     assert (sorted(await stand.states()), len(server.messages)) == (["sent", "waiting"], 1)
+
+
+async def test_a_round_whose_caller_goes_away_while_it_claims_ends_its_mail(
+    stand: Stand, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim commits whoever waits for it: a mail that nobody then sends would wait until its claim is too old."""
+    await stand.put(2)
+    write, claimed, go_on = stand.sql.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any, **options: Any) -> Any:
+        result = await write(work, **options)
+        claimed.set()
+        await go_on.wait()
+        return result
+
+    monkeypatch.setattr(stand.sql, "write", slow)
+    delivering = asyncio.ensure_future(stand.outbox.deliver_once())
+    await claimed.wait()
+    delivering.cancel()
+    await ended_cancelled(delivering)
+    go_on.set()
+    await stand.outbox.stop()
+    assert (sorted(await stand.states()), len(server.messages)) == (["sent", "waiting"], 1)
+
+
+async def ended_cancelled(delivering: asyncio.Future[DeliveryReport]) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await delivering
+
+
+async def test_a_stop_that_cannot_wait_costs_a_copy_with_the_same_message_id(
+    stand: Stand, sql: SQL, clock: ManualClock, server: SmtpServer
+) -> None:
+    """A mail server may take longer over the message than a service may take to stop."""
+    await stand.put()
+    server.fail(Stage.ANSWER, SILENCE)
+    await stand.outbox.start()
+    await asyncio.to_thread(server.wait_for, 1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(stand.outbox.stop(), 0.1)
+    assert await stand.states() == ["sending"]
+    after = Stand(sql, clock, server.settings())
+    await after.mail.start()
+    await after.outbox.deliver_once()
+    clock.advance(after.mail.limit_s + DEAD_MARGIN_S)
+    await after.outbox.deliver_once()
+    first, second = server.messages
+    assert first.data == second.data and await stand.states() == ["sent"]
 
 
 async def test_a_mail_leaves_soon_after_the_commit(stand: Stand, server: SmtpServer) -> None:

@@ -2,8 +2,8 @@
 
 A mail is claimed by one process (`sending`) in a commit of its own, sent, and noted as `sent` right after the
 server's 250. A process that dies in between leaves `sending`, which another takes over; it cannot know whether the
-server had the mail, so it sends it again, with the same Message-ID. That, and an answer that was lost on the way,
-are the only ways for a mail to arrive twice; there is none for it to get lost.
+server had the mail, so it sends it again, with the same Message-ID. How a mail can arrive twice is listed in
+docs/adr/0017-outbox.md; there is no way for it to get lost.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Delivery:
         dead_after_s = mail.limit_s + DEAD_MARGIN_S
         self._silence = Silence(clock, identity, dead_after_s=dead_after_s, alone=alone)
         self._one_round = asyncio.Lock()
-        self._ending: set[asyncio.Future[Ending]] = set()
+        self._under_way: set[asyncio.Future[Ending | None]] = set()
         self._stopping = False
 
     @property
@@ -71,9 +71,9 @@ class Delivery:
         self._stopping = False
 
     async def end(self) -> None:
-        """The mail under way is sent to its end: a conversation that is cut off could mean a second copy."""
+        """The mail under way is sent to its end; cancelled, this cuts it off, which could mean a second copy."""
         self._stopping = True
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def round(self) -> DeliveryReport:
         """Sends what is due, one after the other over one connection, until none is or the server is away.
@@ -89,8 +89,7 @@ class Delivery:
 
     async def _send_what_is_due(self) -> DeliveryReport:
         report = DeliveryReport()
-        while not self._stopping and (claimed := await self._claim()) is not None:
-            ending = await self._to_the_end(self._deliver(claimed))
+        while not self._stopping and (ending := await self._to_the_end(self._send_next())) is not None:
             report = _with(report, ending)
             if ending is Ending.AWAY:
                 break
@@ -108,9 +107,11 @@ class Delivery:
         if await self._sql.write(lambda connection: outbox_rows.release(connection, mail_id, worker, claimed_at, now)):
             log.warning("mail %s is sent again: %s died before it could note whether it was taken", mail_id, worker)
 
-    async def _claim(self) -> Claimed | None:
+    async def _send_next(self) -> Ending | None:
+        """None when nothing is due. One piece: what is claimed and not delivered waits until the claim is too old."""
         now = self._clock.now()
-        return await self._sql.write(lambda connection: outbox_rows.claim_next(connection, self._worker, now))
+        claimed = await self._sql.write(lambda connection: outbox_rows.claim_next(connection, self._worker, now))
+        return None if claimed is None else await self._deliver(claimed)
 
     async def _deliver(self, claimed: Claimed) -> Ending:
         try:
@@ -155,10 +156,10 @@ class Delivery:
                     raise
                 await asyncio.sleep(NOTE_AGAIN_S)
 
-    async def _to_the_end(self, running: Awaitable[Ending]) -> Ending:
+    async def _to_the_end(self, running: Awaitable[Ending | None]) -> Ending | None:
         task = asyncio.ensure_future(running)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
 
 
