@@ -337,6 +337,8 @@ async def test_a_page_hears_of_a_refusal(stand: Stand) -> None:
     started = await stand.begin(WISH)
     end = await stand.service.finish("lab", answer(started, code=None, error="access_denied"))
     assert isinstance(end, SentBack) and "error=access_denied" in end.address
+    why = {"provider": "lab", "because": "NotAdmitted"}
+    assert [(one["action"], one["detail"]) for one in await stand.rows(audit)] == [("login.failed", why)] * 2
     stand.forged.overrides["/token"] = lambda _: httpx.Response(503)
     end = await stand.come_back(wish=WISH)
     assert isinstance(end, SentBack) and "error=temporarily_unavailable" in end.address

@@ -15,7 +15,7 @@ from backend.src.config.settings import CacheSettings
 from backend.src.core.errors import Unauthenticated
 from backend.src.infra.cache import Redis
 from backend.src.infra.sql import SQL
-from backend.src.infra.sql.tables import login_failures, refresh_tokens, sessions, signing_keys
+from backend.src.infra.sql.tables import audit, login_failures, refresh_tokens, sessions, signing_keys
 from backend.src.services.accounts import (
     Fault,
     OAuthRefused,
@@ -69,7 +69,7 @@ async def test_a_login_gives_the_scopes_of_the_role(logins: Logins) -> None:
     user = await logins.people.make("ann", Role.OPERATOR)
     pair = await logins.log_in(device="curl/8", address="192.0.2.7")
     principal = await logins.oauth.authenticate_bearer(pair.access_token)
-    assert (principal.kind, principal.id, principal.name) == (PrincipalKind.USER, str(user.id), "ann")
+    assert (principal.kind, principal.id, principal.called) == (PrincipalKind.USER, str(user.id), "ann")
     assert principal.scopes == Role.OPERATOR.scopes == frozenset(pair.scopes)
     assert principal.session == pair.session_id
     (session,) = await logins.sessions.of(user.id, limit=10)
@@ -99,10 +99,18 @@ async def test_who_cannot_log_in_is_noted_without_what_was_typed(logins: Logins)
     assert await logins.noted("login.failed") == 3
     rows = await logins.sql.read(lambda c: str(c.exec_driver_sql("SELECT * FROM audit").all()))
     assert "hunter2" not in rows and "wrong" not in rows
-    for _ in range(10):
+
+
+async def test_a_lock_out_is_noted_once_and_under_one_name_however_it_is_spelled(logins: Logins) -> None:
+    """What is refused while it lasts is not: a stranger could fill the table with it."""
+    for spelling in ("ann@lab.example", " ANN@lab.example", "\uff21nn@lab.example") * 10:  # a full-width A
         with pytest.raises(Unauthenticated) as error:
-            await logins.oauth.log_in("ann@lab.example", "wrong", NOBODY)
+            await logins.oauth.log_in(spelling, "wrong", NOBODY)
     assert isinstance(error.value, LockedOut)
+    assert await logins.noted("login.failed") == logins.people.settings.lockout_failures
+    assert await logins.noted("login.locked") == 1
+    details = await logins.sql.read(lambda c: {entry["name"] for entry in c.scalars(select(audit.c.detail))})
+    assert len(details) == 1
 
 
 async def test_no_token_is_in_the_database(logins: Logins) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 from backend.src.config.settings import AccountSettings
 from backend.src.core.errors import Unauthenticated
 from backend.src.infra.sql.tables import login_failures
+from backend.src.services.audit import AuditEntry, audit_rows
 
 FORGOTTEN_AFTER = timedelta(days=1)  # without another
 
@@ -46,6 +47,11 @@ class Attempt:
 def name_hash(name: str) -> str:
     """Under which a name's failures are kept: what people type there may be their password."""
     return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+
+
+def shown_hash(name: str) -> str:
+    """The same for the audit trail: long enough to tell names apart."""
+    return name_hash(name)[:16]
 
 
 def wait_s(failures: int, settings: AccountSettings) -> float:
@@ -85,10 +91,11 @@ def take_back(connection: Connection, name: str, settings: AccountSettings) -> N
     connection.execute(same.values(failures=failures, locked_until=still_locked))
 
 
-def note_failure(connection: Connection, name: str, now: datetime) -> None:
-    """When it failed: a little after it was counted."""
+def note_lock(connection: Connection, name: str, now: datetime) -> None:
+    """The attempt that locks the name has failed, a little after it was counted."""
     failed = update(login_failures).where(login_failures.c.name_hash == name_hash(name))
     connection.execute(failed.values(last_failed_at=now))
+    audit_rows.insert_entry(connection, AuditEntry("login.locked", detail={"name": shown_hash(name)}), now)
 
 
 def forget_failures(connection: Connection, name: str) -> None:

@@ -18,7 +18,8 @@ from backend.src.services.accounts import access_tokens, authorization_codes, re
 from backend.src.services.accounts.access_tokens import AccessToken, SigningKey
 from backend.src.services.accounts.authorization_codes import CodeRequest
 from backend.src.services.accounts.bearer_check import BearerCheck
-from backend.src.services.accounts.lockout import name_hash
+from backend.src.services.accounts.email_addresses import login_name
+from backend.src.services.accounts.lockout import LockedOut, shown_hash
 from backend.src.services.accounts.oauth_refusals import Fault, OAuthRefused
 from backend.src.services.accounts.principal import Principal, Scope
 from backend.src.services.accounts.refresh_tokens import Lifetimes, Rotation, Verdict
@@ -150,9 +151,11 @@ class OAuthAuthentication:
     async def _prove(self, email: str, password: str, visit: Visit) -> Person:
         try:
             return await self._users.authenticate(email, password)
+        except LockedOut:
+            raise  # noted when the lock began: whoever goes on would fill the table
         except Unauthenticated as error:
             # not what was typed: people type their password there
-            detail = {"name": name_hash(email.strip().lower())[:16], "because": type(error).__name__}
+            detail = {"name": shown_hash(login_name(email)), "because": type(error).__name__}
             entry, now = AuditEntry("login.failed", detail=detail, address=visit.address), self._clock.now()
             await self._sql.write(lambda connection: audit_rows.insert_entry(connection, entry, now))
             raise

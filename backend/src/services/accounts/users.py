@@ -204,7 +204,7 @@ class Users:
             return
 
         def work(connection: Connection) -> None:
-            lockout.note_failure(connection, name, now)
+            lockout.note_lock(connection, name, now)
             if user is not None and not user.disabled:
                 self._mail.put(connection, self._mail.letters.locked_out(user.email, user.name, until))
             else:

@@ -23,6 +23,7 @@ from backend.src.services.accounts.principal import Scope, in_order
 from backend.src.services.accounts.token_pair import TokenPair
 from backend.src.services.accounts.tokens import hash_of
 from backend.src.services.accounts.user_rows import User
+from backend.src.services.audit import AuditEntry, audit_rows
 from backend.src.services.providers import identity_rows
 from backend.src.services.providers.admission import Admission
 from backend.src.services.providers.attempts import LIFETIME_S, Attempt, Attempts
@@ -201,6 +202,15 @@ class Providers:
             )
 
     async def _person(self, name: str, client: OpenIdClient, attempt: Attempt, answer: Answer) -> User:
+        try:
+            return await self._proven(name, client, attempt, answer)
+        except (Forbidden, Unauthenticated) as error:
+            detail, now = {"provider": name, "because": type(error).__name__}, self._clock.now()
+            entry = AuditEntry("login.failed", detail=detail, address=answer.address)
+            await self._sql.write(lambda connection: audit_rows.insert_entry(connection, entry, now))
+            raise
+
+    async def _proven(self, name: str, client: OpenIdClient, attempt: Attempt, answer: Answer) -> User:
         await client.check_sender(answer.issuer)
         if answer.code is None:
             raise NotAdmitted(f"{name} ended the login: {(answer.error or 'no code came')[:LONGEST_ERROR]}")
