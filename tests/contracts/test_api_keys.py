@@ -51,7 +51,7 @@ async def test_a_key_opens_with_its_token_and_nothing_else(keys: ApiKeys) -> Non
     key, token = await make(keys, "scans", Scope.WRITE, Scope.READ)
     assert key.scopes == (Scope.READ, Scope.WRITE)
     principal = await keys.authenticate(token)
-    assert (principal.kind, principal.id, principal.name) == (PrincipalKind.KEY, str(key.id), "scans")
+    assert (principal.kind, principal.id, principal.name) == (PrincipalKind.KEY, str(key.id), f"scans (key {key.id})")
     assert principal.scopes == {Scope.READ, Scope.WRITE}
     for wrong in (new_token(), token[:-1] + ("a" if token[-1] != "a" else "b"), hash_of(token), "", "' OR 1=1 --"):
         with pytest.raises(Unauthenticated):

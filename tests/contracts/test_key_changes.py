@@ -64,7 +64,7 @@ async def test_nobody_reaches_beyond_their_own_scopes(keys: ApiKeys) -> None:
     with pytest.raises(Forbidden):
         await make(keys, "more", Scope.READ, Scope.ADMIN, by=MANAGER)
     made, _ = await make(keys, "less", Scope.READ, Scope.MANAGE, by=MANAGER)
-    assert made.created_by == "mia"
+    assert made.created_by == "mia (user 7)"
     boss, token = await make(keys, "boss", Scope.ADMIN)
     await make(keys, "second boss", Scope.ADMIN)
     for attempt in (
@@ -130,7 +130,7 @@ async def test_what_is_not_named_stays(keys: ApiKeys, clock: ManualClock) -> Non
     changed = await keys.change(key.id, KeyChange(frozenset({"app_name"}), "new name"), by=OPERATOR)
     assert (changed.app_name, changed.expires_at, changed.addresses) == ("new name", key.expires_at, key.addresses)
     assert changed.updated_at == clock.now()
-    assert (await keys.authenticate(token, HOME)).name == "new name"
+    assert (await keys.authenticate(token, HOME)).called == "new name"
     changed = await keys.change(key.id, KeyChange(frozenset({"expires_at"})), by=OPERATOR)
     assert (changed.app_name, changed.expires_at) == ("new name", None)
     with pytest.raises(Conflict):

@@ -21,7 +21,7 @@ FILTERS = {
 }
 COLUMNS = {
     "when": "at",
-    "who": "actorName",
+    "who": "who",
     "from": "address",
     "what": "action",
     "target": "target",
@@ -60,7 +60,13 @@ def _print_newest(api: Api, wanted: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(entries)
     else:
-        print_table(tuple(COLUMNS), ([entry[field] for field in COLUMNS.values()] for entry in entries))
+        shown = ({**entry, "who": _who(entry)} for entry in entries)
+        print_table(tuple(COLUMNS), ([entry[field] for field in COLUMNS.values()] for entry in shown))
+
+
+def _who(entry: dict[str, Any]) -> str | None:
+    """With kind and id: people and keys choose their names themselves."""
+    return None if entry["actorKind"] is None else f"{entry['actorName']} ({entry['actorKind']} {entry['actorId']})"
 
 
 def _camel(name: str) -> str:

@@ -89,7 +89,7 @@ class Key(ResponseModel):
     expires_at: datetime | None
     last_used_at: datetime | None
     prefix: str | None = Field(examples=["lrd_4ac0660d"])
-    created_by: str | None = Field(examples=["ann@lab.example"])
+    created_by: str | None = Field(examples=["Ann Smith (user 5)"])
     addresses: list[str] = Field(examples=[["10.1.0.0/16"]])
     rotated_to: IdText | None
 

@@ -133,8 +133,8 @@ class PvAnswer(ResponseModel):
     tags: list[CarriedTag]
     created_date: datetime
     last_modified_date: datetime
-    created_by: str | None = Field(examples=["ann@lab.example"])
-    last_modified_by: str | None = Field(examples=["ann@lab.example"])
+    created_by: str | None = Field(examples=["Ann Smith (user 5)"])
+    last_modified_by: str | None = Field(examples=["Ann Smith (user 5)"])
 
 
 class PagedPvs(ResponseModel):

@@ -139,7 +139,7 @@ class OutcomesAnswer(ResponseModel):
     status: JobStatus
     snapshot_id: str = Field(examples=["9f2c4e1a7b3d5f60"])
     rollback_snapshot_id: str | None = Field(examples=["c3a9d5e8f1b20746"])
-    actor: str = Field(examples=["ann@lab.example"])
+    actor: str = Field(examples=["Ann Smith (user 5)"])
     finished: bool
     counts: dict[str, int] = Field(examples=[{"restored": 1}])
     outcomes: list[PvOutcome]

@@ -127,7 +127,7 @@ class SnapshotSummary(ResponseModel):
     title: str = Field(examples=["Before the shutdown"])
     description: str | None = Field(examples=["Everything, as it ran on Friday"])
     created_date: datetime
-    created_by: str | None = Field(examples=["ann@lab.example"])
+    created_by: str | None = Field(examples=["Ann Smith (user 5)"])
     pv_count: int = Field(examples=[40000])
     labels: list[str] = Field(examples=[["weekly"]])
     golden: bool

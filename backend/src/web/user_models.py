@@ -142,7 +142,7 @@ class UserAnswer(ResponseModel):
     disabled: bool
     has_password: bool
     created_at: datetime
-    created_by: str | None = Field(examples=["ann@lab.example"])
+    created_by: str | None = Field(examples=["Ann Smith (user 5)"])
     last_login_at: datetime | None
 
     @classmethod
@@ -200,7 +200,7 @@ class InvitationAnswer(ResponseModel):
     email: str = Field(examples=["ann@lab.example"])
     role: Role
     created_at: datetime
-    created_by: str | None = Field(examples=["ann@lab.example"])
+    created_by: str | None = Field(examples=["Ann Smith (user 5)"])
     expires_at: datetime
 
     @classmethod

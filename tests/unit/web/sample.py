@@ -60,7 +60,7 @@ class Sample:
     async def get(self, thing_id: PathId, principal: Principal = CurrentPrincipal) -> Kept:
         """Echoes."""
         self.reached.append(f"get {thing_id!r}")
-        return Kept(the_name=str(thing_id), kept_by=principal.name)
+        return Kept(the_name=str(thing_id), kept_by=principal.called)
 
     async def newest(self, some: Annotated[list[str], Query(alias="tags[]")] = []) -> Kept:  # noqa: B006
         """A fixed path beside one with a parameter."""
@@ -69,7 +69,7 @@ class Sample:
     async def post(self, thing: Thing, principal: Principal = CurrentPrincipal) -> Kept:
         """Echoes."""
         self.reached.append("post")
-        return Kept(the_name=thing.the_name, kept_by=principal.name)
+        return Kept(the_name=thing.the_name, kept_by=principal.called)
 
     async def fail(self) -> Kept:
         """Raises what the test wants."""
@@ -97,7 +97,7 @@ class Sample:
     async def live(self, websocket: WebSocket, principal: Principal = CurrentPrincipal) -> None:
         """Says who it talks to, then echoes once."""
         self.reached.append("live")
-        await websocket.send_text(principal.name)
+        await websocket.send_text(principal.called)
         if self.error is not None:
             raise self.error
         await websocket.send_text(await websocket.receive_text())

@@ -103,7 +103,7 @@ class BearerCheck:
 
 def _principal(session_id: str, holder: Mapping[str, Any], scopes: frozenset[Scope]) -> Principal:
     allowed = session_rows.allowed_scopes(holder) & scopes
-    return Principal(PrincipalKind.USER, str(holder["id"]), holder["name"] or holder["email"], allowed, session_id)
+    return Principal(PrincipalKind.USER, str(holder["id"]), holder["name"], allowed, session_id)
 
 
 def _ended() -> Unauthenticated:

@@ -50,6 +50,8 @@ ROLE_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.ADMINISTRATOR: frozenset(Scope),
 }
 
+LONGEST_CALLED = 200  # in a name, which has to fit into its column with the id
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -57,9 +59,18 @@ class Principal:
 
     kind: PrincipalKind
     id: str
-    name: str
+    called: str
     scopes: frozenset[Scope]
     session: str | None = None  # of a person: which of their sessions asks
+
+    @property
+    def name(self) -> str:
+        """For records that keep nothing else of who it was: people and keys choose what they are called, no id."""
+        match self.kind:
+            case PrincipalKind.USER | PrincipalKind.KEY:
+                return f"{self.called[:LONGEST_CALLED]} ({self.kind} {self.id})"
+            case PrincipalKind.LOCAL | PrincipalKind.CRON:
+                return self.called
 
     def may(self, scope: Scope) -> bool:
         """True when they hold this right."""

@@ -88,4 +88,4 @@ def _changed_since(holder: RowMapping, since: datetime) -> bool:
 
 def actor_of(holder: Mapping[Any, Any]) -> Principal:
     """Whose session it is, for the audit trail."""
-    return Principal(PrincipalKind.USER, str(holder["id"]), holder["name"] or holder["email"], frozenset())
+    return Principal(PrincipalKind.USER, str(holder["id"]), holder["name"], frozenset())

@@ -21,7 +21,7 @@ def insert_entry(connection: Connection, entry: AuditEntry, now: datetime) -> in
         "at": now,
         "actor_kind": None if actor is None else str(actor.kind),
         "actor_id": _fitting(audit.c.actor_id, None if actor is None else actor.id),
-        "actor_name": _fitting(audit.c.actor_name, None if actor is None else actor.name),
+        "actor_name": _fitting(audit.c.actor_name, None if actor is None else actor.called),
         "action": _fitting(audit.c.action, entry.action),
         "target": _fitting(audit.c.target, entry.target),
         "detail": None if entry.detail is None else dict(entry.detail),

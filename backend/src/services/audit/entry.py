@@ -20,8 +20,8 @@ class Actor(Protocol):
         """Among those of its kind."""
 
     @property
-    def name(self) -> str:
-        """As it was at the time."""
+    def called(self) -> str:
+        """As it was at the time; kind and id say who it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class Stopping(ResponseModel):
     """That it will end."""
 
     stopping: bool
-    message: str = Field(examples=["the server stops: asked for by user 'ann@lab.example'"])
+    message: str = Field(examples=["the server stops: asked for by Ann Smith (user 5)"])
 
 
 class AdminEndpoint:
@@ -44,5 +44,5 @@ class AdminEndpoint:
 
         Other processes of the same site go on. Whatever supervises this one may start it again.
         """
-        self._control.stop(f"asked for by {principal.kind} {principal.name!r}")
+        self._control.stop(f"asked for by {principal.name}")
         return Stopping(stopping=True, message=f"the server stops: {self._control.reason}")

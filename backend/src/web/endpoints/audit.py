@@ -30,7 +30,7 @@ class AuditState(ResponseModel):
     at: datetime
     actor_kind: str | None = Field(examples=["user"])
     actor_id: str | None = Field(examples=["2"])
-    actor_name: str | None = Field(examples=["ann@lab.example"])
+    actor_name: str | None = Field(examples=["Ann Smith"])
     action: str = Field(examples=["DELETE /v1/pvs/{id}"])
     target: str | None = Field(examples=["17"])
     detail: dict[str, Any] | None
@@ -44,7 +44,7 @@ _page = TypeAdapter(list[AuditState])
 
 def wanted(
     actor: Annotated[
-        SearchText | None, Query(description="the id or the name of who did it", examples=["ann@lab.example"])
+        SearchText | None, Query(description="the id or the name of who did it", examples=["Ann Smith"])
     ] = None,
     action: Annotated[
         SearchText | None,

@@ -36,7 +36,7 @@ class JobState(ResponseModel):
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    created_by: str | None = Field(examples=["ann@lab.example"])
+    created_by: str | None = Field(examples=["Ann Smith (user 5)"])
     abort_requested: bool
 
 

@@ -42,7 +42,7 @@ async def make(client: httpx.AsyncClient, name: str = "scans", **more: Any) -> d
 
 async def test_a_key_tells_who_made_it_and_from_where_it_is_good(client: httpx.AsyncClient) -> None:
     made = await make(client, addresses=["10.0.0.0/8", "::ffff:10.0.0.0/104"], expiresAt=LATER)
-    assert (made["prefix"], made["createdBy"]) == (made["token"][:12], "everything")
+    assert (made["prefix"], made["createdBy"]) == (made["token"][:12], "everything (key 1)")
     assert (made["addresses"], made["rotatedTo"]) == (["10.0.0.0/8"], None)
     shown = (await client.get(f"/v1/api-keys/{made['id']}")).json()
     assert shown == {name: value for name, value in made.items() if name != "token"}

@@ -64,7 +64,7 @@ async def test_every_cron_is_listed_before_any_process_ran_one(client: httpx.Asy
 
 async def test_a_cron_is_paused_resumed_and_asked_for(client: httpx.AsyncClient) -> None:
     paused = (await client.post("/v1/admin/crons/clean/pause")).json()
-    assert (paused["paused"], paused["modifiedBy"]) == (True, "everything")
+    assert (paused["paused"], paused["modifiedBy"]) == (True, "everything (key 1)")
     assert (await client.post("/v1/admin/crons/clean/run")).json()["requested"] is True
     resumed = (await client.post("/v1/admin/crons/clean/resume")).json()
     assert (resumed["paused"], resumed["requested"]) == (False, True)
@@ -80,7 +80,7 @@ async def test_what_is_no_cron_is_refused(client: httpx.AsyncClient, name: str, 
 async def test_rules_are_set_listed_and_removed(client: httpx.AsyncClient) -> None:
     assert [rule["label"] for rule in (await client.get(RULES)).json()] == ["before-restore", "scheduled"]
     made = (await client.put(RULES, json={"label": "a/b", "keepDays": 7})).json()
-    assert (made["label"], made["keepDays"], made["modifiedBy"]) == ("a/b", 7, "everything")
+    assert (made["label"], made["keepDays"], made["modifiedBy"]) == ("a/b", 7, "everything (key 1)")
     assert made in (await client.get(RULES)).json()
     assert (await client.delete(RULES, params={"label": "a/b"})).json() is True
     assert (await client.delete(RULES, params={"label": "a/b"})).status_code == 404

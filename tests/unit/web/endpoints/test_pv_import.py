@@ -39,7 +39,7 @@ async def test_an_import_reports_each_row(client: CatalogClient) -> None:
     assert "white space" in rows[2]["reason"]
     again = await take(client)
     assert (again["created"], again["unchanged"], again["rejected"]) == (0, 2, 1)
-    assert (await client.ask(200, "GET", "/v1/pvs"))[0]["createdBy"] == "everything"
+    assert (await client.ask(200, "GET", "/v1/pvs"))[0]["createdBy"] == "everything (key 1)"
 
 
 async def test_a_dry_run_changes_nothing(client: CatalogClient) -> None:

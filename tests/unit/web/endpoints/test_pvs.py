@@ -38,7 +38,7 @@ async def test_a_pv_has_every_field_of_the_contract(client: CatalogClient) -> No
     assert [made] == await client.ask(200, "GET", "/v1/pvs")
     (tag,) = made["tags"]
     assert tag | {"id": tags["north"], "name": "north", "description": None, "groupName": "Area"} == tag
-    expected = body | {"setpointAddress": "X:SP", "tags": [tag], "createdBy": "everything"}
+    expected = body | {"setpointAddress": "X:SP", "tags": [tag], "createdBy": "everything (key 1)"}
     assert made | expected == made
     assert made["createdDate"].endswith("Z")
 

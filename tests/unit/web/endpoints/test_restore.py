@@ -57,7 +57,7 @@ async def test_restore_and_its_outcomes(office: Office) -> None:
         ("A", "restored", True, 10.0, 1.0),
         ("C", "skipped", True, None, None),
     ]
-    assert (got["status"], got["finished"], got["actor"]) == ("completed", True, "everything")
+    assert (got["status"], got["finished"], got["actor"]) == ("completed", True, "everything (key 1)")
     assert got["counts"] == {"restored": 1, "skipped": 1}
     rollback = await office.ask("GET", f"/v1/snapshots/{got['rollbackSnapshotId']}")
     assert (rollback["labels"], rollback["pvValues"][0]["setpointValue"]["value"]) == (["before-restore"], 10.0)

@@ -52,7 +52,7 @@ async def test_fields_of_a_summary(office: Office) -> None:
     assert made["pvCount"] == 3
     assert made["counts"] == {"captured": 1, "stale": 0, "disconnected": 1, "alarm": 1} | {"captured": 2}
     assert (made["title"], made["description"], made["labels"], made["golden"]) == ("first", "why", ["weekly"], False)
-    assert (made["source"], made["createdBy"]) == ("read", "everything")
+    assert (made["source"], made["createdBy"]) == ("read", "everything (key 1)")
     assert made["createdDate"].endswith("Z")
     assert len(made["sha256"]) == 64
     assert made["sizeBytes"] > 1000
@@ -98,7 +98,7 @@ async def test_a_part_of_the_values(office: Office) -> None:
 async def test_a_snapshot_as_a_job(office: Office) -> None:
     started = await office.ask("POST", f"{LIST}?use_cache=false", json={"title": "x", "pvIds": ["1", 2]})
     job = await office.finish(started)
-    assert (job.status, job.type, job.actor) == ("completed", "snapshot_create", "everything")
+    assert (job.status, job.type, job.actor) == ("completed", "snapshot_create", "everything (key 1)")
     got = await office.ask("GET", f"{LIST}/{job.result_id}")
     assert [pv["pvName"] for pv in got["pvValues"]] == ["A", "B"]
 
@@ -160,7 +160,7 @@ async def test_filters_by_query(office: Office) -> None:
     assert await found(label="good") == ["first"]
     assert await found(golden="true") == ["second"]
     assert await found(containsPv="A:RB") == ["first"]
-    assert await found(createdBy="everything") == ["second", "first"]
+    assert await found(createdBy="everything (key 1)") == ["second", "first"]
     assert await found(**{"tags[]": ["4"]}) == ["first"]
     assert await found(tags=["4"]) == ["first"]
     assert await found(**{"from": second["createdDate"]}) == ["second"]
