@@ -107,7 +107,8 @@ class Clips:
         """The file. Raises CameraAway, CameraSilent when the camera stops, JobAborted, Unavailable, ProgramFailed."""
         encoder = self._fffamily.encoder()
         async with self._cameras.look(request.camera) as look:
-            first = await look.next(self._cameras.answer_s)
+            await look.next(self._cameras.answer_s)  # it may be the one that came with the connection
+            first = await look.next(self._cameras.settings.silent_s)
             size = pictures.shown_size(first.image, self._cameras.settings.widest_px)
             # a file without a name: whatever happens to this process and to ffmpeg, nothing is left of it
             with tempfile.TemporaryFile(prefix="larder-clip-") as file:
@@ -119,15 +120,17 @@ class Clips:
                 file.seek(0)
                 return await asyncio.to_thread(file.read)
 
-    async def content(self, camera: str, clip_id: str) -> bytes:
-        """A clip of this camera. Raises ClipNotFound, Unavailable."""
+    async def check(self, camera: str, clip_id: str) -> None:
+        """Passes when it was made, of this camera. Raises ClipNotFound."""
         try:
             job = await self._jobs.get(clip_id)
         except JobNotFound as exc:
             raise ClipNotFound(clip_id) from exc
-        made = job.type == JOB_TYPE and job.status is JobStatus.COMPLETED and (job.data or {}).get("camera") == camera
-        if not made:
+        if job.type != JOB_TYPE or job.status is not JobStatus.COMPLETED or (job.data or {}).get("camera") != camera:
             raise ClipNotFound(clip_id)
+
+    async def content(self, clip_id: str) -> bytes:
+        """A clip. Raises ClipNotFound, Unavailable."""
         try:
             return await self._bucket.get(key_of(clip_id))
         except BucketObjectMissing as exc:

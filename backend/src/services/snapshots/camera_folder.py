@@ -99,15 +99,19 @@ class CameraFolders:
         manifest = await self._get(snapshot, "cameras.json", snapshot.cameras.sha256)
         return [_entry(plain) for plain in orjson.loads(manifest)["cameras"]]
 
-    async def file(self, snapshot: Snapshot, camera: str, kind: str) -> tuple[CameraFile, bytes]:
-        """STILL or PREVIEW of one camera. Raises NoPicture, ArchiveDamaged, Unavailable."""
+    async def file(self, snapshot: Snapshot, camera: str, kind: str) -> CameraFile:
+        """What is said of STILL or PREVIEW of one camera. Raises NoPicture, ArchiveDamaged, Unavailable."""
         for entry in await self.entries(snapshot):
             if entry.camera == camera:
                 found = entry.still if kind == STILL else entry.preview
                 if found is None:
                     raise NoPicture(snapshot.id, camera, entry.error)
-                return found, await self._get(snapshot, found.name, found.sha256)
+                return found
         raise NoPicture(snapshot.id, camera)
+
+    async def content(self, snapshot: Snapshot, file: CameraFile) -> bytes:
+        """What is in it. Raises ArchiveDamaged, Unavailable."""
+        return await self._get(snapshot, file.name, file.sha256)
 
     async def _put_shot(self, snapshot_id: str, number: int, shot: Shot) -> CameraEntry:
         image = shot.image

@@ -216,9 +216,13 @@ class Snapshots:
         """What cameras contributed. Raises SnapshotNotFound, ArchiveDamaged, Unavailable."""
         return await self._folders.entries(await self.get(snapshot_id))
 
-    async def camera_file(self, snapshot_id: str, camera: str, kind: str) -> tuple[CameraFile, bytes]:
-        """A picture: STILL or PREVIEW. Raises SnapshotNotFound, NoPicture, ArchiveDamaged, Unavailable."""
-        return await self._folders.file(await self.get(snapshot_id), camera, kind)
+    async def camera_file(self, snapshot: Snapshot, camera: str, kind: str) -> CameraFile:
+        """A picture: STILL or PREVIEW. Raises NoPicture, ArchiveDamaged, Unavailable."""
+        return await self._folders.file(snapshot, camera, kind)
+
+    async def camera_content(self, snapshot: Snapshot, file: CameraFile) -> bytes:
+        """The picture itself. Raises ArchiveDamaged, Unavailable."""
+        return await self._folders.content(snapshot, file)
 
     # ---- changing ----
 

@@ -65,7 +65,7 @@ class CamerasEndpoint:
             Route("POST", f"{one}/clip", self.make_clip, access=write, summary="Make a clip (MP4) as a job", tags=TAGS,
                   errors=away),
             Route("GET", f"{one}/clips/{{id}}", self.clip, access=read, summary="A clip", tags=TAGS,
-                  content={MP4: BINARY}, errors=away),
+                  content={MP4: BINARY}, errors=away, conditional=True, by_parts=True),
         )  # fmt: skip
 
     async def list_cameras(self, look: Look = False) -> CamerasAnswer:
@@ -105,11 +105,11 @@ class CamerasEndpoint:
 
     async def clip(self, request: Request, pv: CameraName, id: OpaqueId) -> Response:
         """An MP4 file; a part may be asked for with Range."""
-        content = await self._clips.content(pv, id)
+        await self._clips.check(pv, id)
         state = Validators.strong(id)
         if (unchanged := state.unchanged(request)) is not None:
             return unchanged
-        part = part_of(content, request.headers, state)
+        part = part_of(await self._clips.content(id), request.headers, state)
         return Boilerplates.download(
             part.content, f"{pv}-{id}.mp4", MP4, status=part.status, headers=state.headers() | part.headers
         )

@@ -34,9 +34,11 @@ class SnapshotCamerasEndpoint:
             Route("GET", base, self.list_cameras, access=read, tags=TAGS, errors=away,
                   summary="The cameras of a snapshot"),
             Route("GET", f"{base}/{{pv}}/still", self.still, access=read, tags=TAGS, errors=away,
-                  summary="A camera's frame without loss", content={PNG: BINARY, TIFF: BINARY}),
+                  summary="A camera's frame without loss", content={PNG: BINARY, TIFF: BINARY},
+                  conditional=True),
             Route("GET", f"{base}/{{pv}}/preview", self.preview, access=read, tags=TAGS, errors=away,
-                  summary="A camera's frame to look at", content={JPEG: BINARY}),
+                  summary="A camera's frame to look at", content={JPEG: BINARY},
+                  conditional=True),
         )  # fmt: skip
 
     async def list_cameras(self, id: OpaqueId) -> list[SnapshotCamera]:
@@ -52,9 +54,11 @@ class SnapshotCamerasEndpoint:
         return await self._file(request, id, pv, PREVIEW)
 
     async def _file(self, request: Request, id: str, pv: str, kind: str) -> Response:
-        found, content = await self._snapshots.camera_file(id, pv, kind)
+        snapshot = await self._snapshots.get(id)
+        found = await self._snapshots.camera_file(snapshot, pv, kind)
         state = Validators.strong(found.sha256)
         if (unchanged := state.unchanged(request)) is not None:
             return unchanged
+        content = await self._snapshots.camera_content(snapshot, found)
         shown = {"Content-Disposition": inline(f"{pv}-{id}-{found.name}")}
         return Boilerplates.image(content, found.media_type, headers=state.headers() | shown)
