@@ -51,7 +51,8 @@ class Door:
             return
         asked_for_head = scope.get("method") == "HEAD"
         if asked_for_head:  # RFC 9110, 9.3.2: as GET, without the content; a copy, for the server looks at its own
-            scope = {**scope, "method": "GET", HEAD_KEY: True}
+            whole = [header for header in scope["headers"] if header[0] != b"range"]  # 14.2: parts are of GET alone
+            scope = {**scope, "method": "GET", "headers": whole, HEAD_KEY: True}
         request_id, hosts = _look_at(scope)
         scope[REQUEST_ID_KEY] = request_id
         encoded_id = request_id.encode("ascii")
