@@ -42,6 +42,8 @@ READ_BY_US = (
     "X-API-Key",
     "Content-Type",
     "X-Request-ID",
+    "If-Match",
+    "If-Unmodified-Since",
     "If-None-Match",
     "If-Modified-Since",
     "If-Range",

@@ -7,9 +7,9 @@ of the local disk; archives come from a bucket, and are verified as a whole firs
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from backend.src.web.conditional import Validators
@@ -30,7 +30,7 @@ class Part:
     headers: dict[str, str]
 
 
-def part_of(content: bytes, headers: Mapping[str, str], state: Validators) -> Part:
+def part_of(content: bytes, headers: Headers, state: Validators) -> Part:
     """What a request with these headers gets of the content in this state. Raises HTTPException (416)."""
     limits = limits_of(headers.get("range"), len(content)) if state.allow_range(headers) else None
     if limits is None:

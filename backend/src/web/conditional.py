@@ -1,4 +1,5 @@
-"""Conditional requests (RFC 9110, 13): whoever has the answer already is told so instead of getting it again.
+"""Conditional requests (RFC 9110, 13): whoever has the answer already is told so instead of getting it again, and
+whoever wants to act on another state than the present one is refused.
 
 An answer that may be compressed on its way carries a weak tag, which stays true then. Strong ones are for files that
 nothing touches, so that parts of them can be asked for.
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Self
 
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
@@ -25,7 +27,9 @@ from backend.src.web.version import VERSION
 REVALIDATED = "private, no-cache"
 DIGEST_BYTES = 16
 
-_tag = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+ANY = "*"
+
+_tag = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,15 @@ class Validators:
         return headers
 
     def unchanged(self, request: HTTPConnection) -> Response | None:
-        """304 for a client that has this state; None for one that needs it."""
+        """304 for a client that has this state; None for one that needs it.
+
+        Raises HTTPException (412) for one that asks for another state alone.
+        """
+        if not self._wanted_by(request.headers):
+            raise HTTPException(HttpCodes.PRECONDITION_FAILED, "it is in another state than the request asks for")
         return Boilerplates.empty(HttpCodes.NOT_MODIFIED, self.headers()) if self._known_to(request.headers) else None
 
-    def allow_range(self, headers: Mapping[str, str]) -> bool:
+    def allow_range(self, headers: Headers) -> bool:
         """Whether a part may be sent: what the client has of it must be of this state (RFC 9110, 13.1.5)."""
         condition = headers.get("if-range")
         if condition is None:
@@ -71,15 +80,36 @@ class Validators:
             return condition == self.etag and not self.etag.startswith("W/")
         return self.modified is not None and _date(condition) == self.modified.replace(microsecond=0)
 
-    def _known_to(self, headers: Mapping[str, str]) -> bool:
-        tags = headers.get("if-none-match")
+    def _wanted_by(self, headers: Headers) -> bool:
+        tags = _listed(headers, "if-match")
         if tags is not None:  # then the date does not count
-            return tags.strip() == "*" or self.etag.removeprefix("W/") in _tag.findall(tags)
-        since = headers.get("if-modified-since")
-        if since is None or self.modified is None:
-            return False
-        date = _date(since)
-        return date is not None and self.modified.replace(microsecond=0) <= date
+            return tags == ANY or ("", self.etag) in _tag.findall(tags)  # strongly: a weak tag is never the same
+        date = _date(headers.get("if-unmodified-since", ""))
+        return date is None or self.modified is None or self.modified.replace(microsecond=0) <= date
+
+    def _known_to(self, headers: Headers) -> bool:
+        tags = _listed(headers, "if-none-match")
+        if tags is not None:
+            return tags == ANY or any(self.etag.removeprefix("W/") == tag for _, tag in _tag.findall(tags))
+        date = _date(headers.get("if-modified-since", ""))
+        return date is not None and self.modified is not None and self.modified.replace(microsecond=0) <= date
+
+
+def refuse_stale_change(headers: Headers) -> None:
+    """For a request that may change something: nothing that can be changed has a strong tag, so `*` alone is met.
+
+    Raises HTTPException (412).
+    """
+    tags = _listed(headers, "if-match")
+    if tags is not None and tags != ANY:
+        why = "nothing that can be changed has a strong ETag, so that only If-Match: * can be met"
+        raise HTTPException(HttpCodes.PRECONDITION_FAILED, why)
+
+
+def _listed(headers: Headers, name: str) -> str | None:
+    """All lines of a header that is a list (RFC 9110, 5.3)."""
+    lines = headers.getlist(name)
+    return ", ".join(lines).strip() if lines else None
 
 
 def _date(text: str) -> datetime | None:

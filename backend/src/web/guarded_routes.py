@@ -19,6 +19,7 @@ from backend.src.core.errors import Forbidden
 from backend.src.services.audit import Audit
 from backend.src.web.access import CurrentPrincipal, Gate, principal_of
 from backend.src.web.audit_trail import AuditTrail
+from backend.src.web.conditional import refuse_stale_change
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.openapi import operation_extras, problem_responses
 from backend.src.web.routes import Inferred, Route
@@ -89,8 +90,8 @@ def _guarded(gate: Gate, route: Route, most_bytes: int, audit: Audit | None) -> 
 
             async def admit_and_handle(request: Request) -> Response:
                 await gate.admit(request.scope, route.access, route.limited)
-                _refuse_large(request, most_bytes)
-                return await handle(request)
+                _refuse_unread(request, most_bytes)
+                return _as_declared(route, await handle(request))
 
             if audit is None or not route.leaves_trace:
                 return admit_and_handle
@@ -102,8 +103,8 @@ def _guarded(gate: Gate, route: Route, most_bytes: int, audit: Audit | None) -> 
                 except Forbidden:
                     await trail.refuse(request)
                     raise
-                _refuse_large(request, most_bytes)
-                return await trail.follow(request, handle)
+                _refuse_unread(request, most_bytes)
+                return _as_declared(route, await trail.follow(request, handle))
 
             return admit_and_follow
 
@@ -113,10 +114,22 @@ def _guarded(gate: Gate, route: Route, most_bytes: int, audit: Audit | None) -> 
     return GuardedRoute
 
 
-def _refuse_large(request: Request, most_bytes: int) -> None:
+def _refuse_unread(request: Request, most_bytes: int) -> None:
+    if request.method != "GET":
+        refuse_stale_change(request.headers)
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > most_bytes:
         raise _too_large(most_bytes)
+
+
+def _as_declared(route: Route, response: Response) -> Response:
+    """Raises ValueError for an answer of which the document would say nothing, for it follows from the declaration."""
+    status, declared = response.status_code, route.conditional or not route.documented
+    if not declared and (status == HttpCodes.NOT_MODIFIED or "etag" in response.headers):
+        raise ValueError(f"{route.method} {route.path} is not declared as conditional")
+    if not route.by_parts and status == HttpCodes.PARTIAL_CONTENT:
+        raise ValueError(f"{route.method} {route.path} is not declared as sent by parts")
+    return response
 
 
 def _counted(receive: Receive, most_bytes: int) -> Receive:

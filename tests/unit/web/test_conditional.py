@@ -72,6 +72,47 @@ def test_a_date_counts_where_no_tag_is_sent(headers: dict[str, str], known: bool
     assert WEAK.unchanged(request(if_modified_since=http_date())) is None
 
 
+@pytest.mark.parametrize(
+    ("headers", "met"),
+    [
+        ({"if_match": '"abc"'}, True),
+        ({"if_match": '"x", "abc"'}, True),
+        ({"if_match": "*"}, True),
+        ({"if_match": '"x"'}, False),
+        ({"if_match": 'W/"abc"'}, False),  # compared strongly: RFC 9110, 13.1.1
+        ({"if_match": ""}, False),
+        ({"if_match": '"abc"', "if_unmodified_since": http_date(seconds=-1)}, True),  # the tag alone counts
+        ({"if_unmodified_since": http_date()}, True),
+        ({"if_unmodified_since": http_date(seconds=-1)}, False),
+        ({"if_unmodified_since": "yesterday"}, True),
+        ({"if_match": '"x"', "if_none_match": '"abc"'}, False),  # asked first: RFC 9110, 13.2.2
+    ],
+)
+def test_who_wants_another_state_is_refused(headers: dict[str, str], met: bool) -> None:
+    if met:
+        assert STRONG.unchanged(request(**headers)) is None
+        return
+    with pytest.raises(HTTPException) as refused:
+        STRONG.unchanged(request(**headers))
+    assert refused.value.status_code == 412
+
+
+def test_a_weak_tag_is_never_matched_strongly() -> None:
+    with pytest.raises(HTTPException):
+        WEAK.unchanged(request(if_match=WEAK.etag))
+    assert WEAK.unchanged(request(if_match="*")) is None
+    assert WEAK.unchanged(request(if_unmodified_since=http_date(days=-1))) is None  # no date is known
+
+
+def test_several_lines_of_a_header_are_one_list() -> None:
+    def asked(name: bytes) -> HTTPConnection:
+        lines = [(name, b'"x"'), (name, b'"abc"')]
+        return HTTPConnection({"type": "http", "path": "/a", "query_string": b"", "headers": lines})
+
+    assert STRONG.unchanged(asked(b"if-none-match")) is not None
+    assert STRONG.unchanged(asked(b"if-match")) is None
+
+
 def test_a_weak_tag_is_of_one_question_and_one_state() -> None:
     def tag(path: str, query: bytes, *parts: Any) -> str:
         scope = {"type": "http", "path": path, "query_string": query, "headers": []}

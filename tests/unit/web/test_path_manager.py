@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 from fastapi import FastAPI
+from starlette.responses import Response
 
 from backend.src.config.settings import DoorSettings, ServerSettings
 from backend.src.core.clock import SystemClock
 from backend.src.core.errors import Conflict
 from backend.src.infra.cache import RateCounter
 from backend.src.web.access import Access, Gate
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.endpoint_manager import EndpointManager
+from backend.src.web.http_codes import HttpCodes
 from backend.src.web.path_manager import PathManager
 from backend.src.web.rate_limits import RateLimits
 from backend.src.web.routes import Route
@@ -76,3 +79,28 @@ async def test_a_fixed_path_is_not_swallowed_by_a_parameter() -> None:
         assert answer.json() == {"theName": "newest", "keptBy": "a,b"}
         assert (await client.get("/v1/kept/things/newest")).json()["theName"] == "newest"
         assert (await client.get("/v1/kept/things/7")).json()["theName"] == "7"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Boilerplates.json({}, headers={"ETag": '"a"'}),
+        Boilerplates.empty(HttpCodes.NOT_MODIFIED),
+        Boilerplates.download(b"a", "a", status=HttpCodes.PARTIAL_CONTENT),
+    ],
+)
+async def test_a_route_answers_as_it_is_declared(answer: Response) -> None:
+    """What the document says follows from the declaration."""
+
+    async def answered() -> Response:
+        return answer
+
+    class Endpoint:
+        def routes(self) -> tuple[Route, ...]:
+            declared = {"access": Access.OPEN, "content": {"text/plain": {}}}
+            as_it_is = Route("GET", "/a", answered, conditional=True, by_parts=True, **declared)
+            return as_it_is, Route("GET", "/b", answered, **declared)
+
+    async with client_of(make_app(Endpoint())) as client:
+        assert (await client.get("/a")).status_code == answer.status_code
+        assert (await client.get("/b")).status_code == 500

@@ -270,6 +270,26 @@ async def test_the_archive_by_parts(office: Office) -> None:
     assert beyond.headers["content-type"] == "application/problem+json"
 
 
+async def test_a_part_is_of_get_alone(office: Office) -> None:
+    path = f"{LIST}/{(await office.take())['id']}/archive"
+    whole = await office.client.get(path)
+    for asked in ("bytes=0-3", f"bytes={len(whole.content)}-"):
+        head = await office.client.head(path, headers={"Range": asked})
+        assert head.status_code == 200 and head.headers["content-length"] == str(len(whole.content))
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_change_of_a_state_that_was_is_refused(office: Office, method: str) -> None:
+    path = f"{LIST}/{(await office.take('first'))['id']}"
+    body = {"json": {"title": "another"}} if method == "PUT" else {}
+    present = (await office.client.get(path)).headers["etag"]
+    for tag in ('"stale"', present):  # a weak one, which is never matched
+        problem = await office.ask(method, path, 412, headers={"If-Match": tag}, **body)
+        assert "If-Match: *" in problem["detail"]
+    assert (await office.ask("GET", path))["title"] == "first"
+    await office.ask(method, path, headers={"If-Match": "*"}, **body)
+
+
 @pytest.mark.parametrize("path", ["/archive", "", "?limit=1"])
 async def test_who_has_it_is_not_sent_it_again(office: Office, path: str) -> None:
     made = await office.take()
@@ -279,6 +299,7 @@ async def test_who_has_it_is_not_sent_it_again(office: Office, path: str) -> Non
     assert again.status_code == 304 and again.content == b"" and again.headers["etag"] == known["If-None-Match"]
     assert "content-security-policy" not in again.headers  # that of what the client has stays
     assert (await office.client.get(path, headers=known | {"X-API-Key": "wrong"})).status_code == 401
+    await office.ask("GET", path, 412, headers={"If-Match": '"another"'})
     await office.ask("PUT", f"{LIST}/{made['id']}", json={"title": "another"})
     said_anew = (await office.client.get(path, headers=known)).status_code
     assert said_anew == (304 if path.endswith("archive") else 200)  # of its title the archive says nothing
