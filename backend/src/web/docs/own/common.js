@@ -32,6 +32,21 @@ larder.onLogin = (receive) => {
   new BroadcastChannel("larder-oauth2").onmessage = ({ data }) => receive(data);
 };
 
+// Swagger UI, which Swagger Editor has in it, leaves here what it waits for
+larder.finishSwaggerLogins = () =>
+  larder.onLogin((answer) => {
+    const waiting = window.swaggerUIRedirectOauth2;
+    if (!waiting || answer.state !== waiting.state) return;
+    delete waiting.state;
+    if (answer.code) {
+      waiting.auth.code = answer.code;
+      waiting.callback({ auth: waiting.auth, redirectUrl: waiting.redirectUrl });
+    } else {
+      const message = `${answer.error ?? "no code came"}: ${answer.error_description ?? ""}`;
+      waiting.errCb({ authId: waiting.auth.name, source: "auth", level: "error", message });
+    }
+  });
+
 // zod (in Scalar) would try whether it may compile text, which the policy refuses loudly
 window.__zod_globalConfig = { jitless: true };
 

@@ -33,6 +33,10 @@ const withoutOthers = () => ({
     },
   },
 });
+const knownClient = () => ({
+  afterLoad: ({ authActions }) =>
+    authActions.configureAuth({ clientId: larder.clientId, usePkceWithAuthorizationCodeGrant: true }),
+});
 // what was typed the last time would hide what the server says now
 const forgetful = SwaggerEditor.presets
   .default()
@@ -44,9 +48,11 @@ fetch(larder.document)
     const properties = {
       spec,
       presets: [() => forgetful],
-      plugins: [withoutOthers],
+      plugins: [withoutOthers, knownClient],
       deepLinking: false,
+      tryItOutEnabled: true,
       oauth2RedirectUrl: larder.redirectUrl,
     };
     ReactDOM.createRoot(larder.root).render(React.createElement(SwaggerEditor, properties));
   });
+larder.finishSwaggerLogins();

@@ -26,16 +26,4 @@ window.ui = SwaggerUIBundle({
   oauth2RedirectUrl: larder.redirectUrl,
 });
 ui.initOAuth({ clientId: larder.clientId, usePkceWithAuthorizationCodeGrant: true });
-
-larder.onLogin((answer) => {
-  const waiting = window.swaggerUIRedirectOauth2;
-  if (!waiting || answer.state !== waiting.state) return;
-  delete waiting.state;
-  if (answer.code) {
-    waiting.auth.code = answer.code;
-    waiting.callback({ auth: waiting.auth, redirectUrl: waiting.redirectUrl });
-  } else {
-    const message = `${answer.error ?? "no code came"}: ${answer.error_description ?? ""}`;
-    waiting.errCb({ authId: waiting.auth.name, source: "auth", level: "error", message });
-  }
-});
+larder.finishSwaggerLogins();
