@@ -29,7 +29,7 @@ MEANINGS = {
     "is_array": "the value is an array, be it of one element or of none",
     "connected": "false: the value, if any, is the last one that was seen before",
     "writable": "the server granted write access",
-    "stale": "a live value that nobody vouched for any more: the monitor was dead, or an audit found another value",
+    "stale": "a live value that nobody vouched for: its channel was not connected, or was read otherwise",
     "source": _SOURCES,
     "status": "alarm status, by number, as in EPICS base (menuAlarmStat)",
     "severity": "0 none, 1 minor, 2 major, 3 invalid",

@@ -12,7 +12,6 @@ from backend.src.services.audit import Audit
 from backend.src.services.cameras import Clips
 from backend.src.services.crons import BackgroundTasks, Crons
 from backend.src.services.jobs import Jobs
-from backend.src.services.live import LiveTable
 from backend.src.services.mailing import Outbox
 from backend.src.services.monitoring import Watchdog
 from backend.src.services.providers import Providers
@@ -34,7 +33,7 @@ def register_upkeep(settings: Settings, clock: SystemClock) -> None:
         factory=lambda: History(get(SQL), get(Jobs), get(Restores), get(Audit), clock, settings.retention),
     )
     register(Retention, factory=lambda: Retention(get(SQL), get(Snapshots), clock, settings.retention))
-    register(ScheduledSnapshots, factory=lambda: ScheduledSnapshots(get(Snapshots), get(LiveTable), clock))
+    register(ScheduledSnapshots, factory=lambda: ScheduledSnapshots(get(Snapshots), clock))
     register(BackgroundTasks, factory=lambda: _upkeep(settings).tasks(settings.crons))
     here = settings.crons.enabled and settings.server.role is not Role.API
     register(

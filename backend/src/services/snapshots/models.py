@@ -59,7 +59,7 @@ class SnapshotDraft:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRequest:
-    """A snapshot to be made. use_cache: from the live table, else by reading every channel."""
+    """A snapshot to be made. use_cache: from the live table while the monitor is alive, else by reading."""
 
     draft: SnapshotDraft
     selection: Selection

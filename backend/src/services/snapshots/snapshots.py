@@ -139,12 +139,14 @@ class Snapshots:
         return self._columns
 
     async def take(self, chosen: Chosen, title: str, *, use_cache: bool) -> Capture:
-        """The readings of these channels now."""
-        return self._taker.from_live(chosen, title) if use_cache else await self._taker.by_reading(chosen, title)
+        """The readings of these channels now: from the live table only while the monitor is alive."""
+        if use_cache and self._taker.live.fresh():
+            return self._taker.from_live(chosen, title)
+        return await self._taker.by_reading(chosen, title)
 
     async def take_best(self, chosen: Chosen, title: str) -> Capture:
-        """From the live table while that is true, else by reading every channel."""
-        return await self.take(chosen, title, use_cache=self._taker.live_is_true(chosen))
+        """From the live table while nothing of it is in doubt: it says itself who is away. Else by reading."""
+        return await self.take(chosen, title, use_cache=not self._taker.live.doubted(chosen.slots).any())
 
     async def inventory(self) -> Inventory:
         """The catalogue now."""

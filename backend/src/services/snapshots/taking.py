@@ -129,7 +129,7 @@ class Taker:
     read_timeout_s: float
 
     def from_live(self, chosen: Chosen, title: str) -> Capture:
-        """The latest readings, each marked stale that nobody vouches for: all of them when the monitor is dead."""
+        """The latest readings, each marked stale that nobody vouches for."""
         frame = _without_lost_values(self.live.frame(chosen.slots))
         return self._capture(chosen, title, Source.LIVE, frame, self.live.stale(chosen.slots))
 
@@ -140,10 +140,6 @@ class Taker:
         frame = await self.reader.read(addresses, timeout_s=self.read_timeout_s) if addresses else empty_frame(0)
         frame = _without_lost_values(frame.take(where.astype(np.int64)))
         return self._capture(chosen, title, Source.READ, frame, np.zeros(len(frame), np.bool_))
-
-    def live_is_true(self, chosen: Chosen) -> bool:
-        """Whether the live table is as good as reading: it says itself who is away, and nothing of it is in doubt."""
-        return self.live.fresh() and not self.live.doubted(chosen.slots).any()
 
     def _capture(self, chosen: Chosen, title: str, source: Source, frame: Frame, stale: Mask) -> Capture:
         created_at, created_ns = self._moment()

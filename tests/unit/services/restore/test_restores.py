@@ -427,7 +427,7 @@ async def test_outcomes_of_other_jobs(site: Site) -> None:
 
 async def test_a_stale_value_is_restored_only_when_asked_for(site: Site) -> None:
     site.stand.show(1, double(1.0))
-    site.stand.clock.advance(10)  # the monitor is dead
+    site.stand.live.suspect([1])
     snapshot = await site.stand.take(pv_ids=(1,))
     site.machine.channels["ca://A"] = double(10.0)
     _, outcomes = await site.restore(snapshot.id)

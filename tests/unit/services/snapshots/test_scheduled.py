@@ -9,7 +9,7 @@ from tests.unit.services.snapshots.stand import Stand, catalogue, stand_of
 
 
 async def taken(stand: Stand) -> str:
-    return await ScheduledSnapshots(stand.snapshots, stand.live, stand.clock).run()
+    return await ScheduledSnapshots(stand.snapshots, stand.clock).run()
 
 
 async def test_a_scheduled_snapshot_says_so_and_when(tmp_path: Path) -> None:
@@ -25,14 +25,6 @@ async def test_a_scheduled_snapshot_says_so_and_when(tmp_path: Path) -> None:
     )
     assert (found.pv_count, found.source, stand.machine.reads) == (2, "live", [])
     assert told == f"snapshot {found.id}: 0 of 2 PVs captured"
-
-
-async def test_when_nobody_keeps_the_live_table_true_every_channel_is_read(tmp_path: Path) -> None:
-    async with stand_of(tmp_path, catalogue("A:SP")) as stand:
-        stand.clock.advance(60)
-        await taken(stand)
-        (found,) = (await stand.snapshots.page(SnapshotFilter())).snapshots
-        assert (found.source, len(stand.machine.reads)) == ("read", 1)
 
 
 async def test_an_empty_catalogue_is_nothing_to_do(tmp_path: Path) -> None:

@@ -54,12 +54,21 @@ async def test_a_snapshot_from_live_holds_the_table(stand: Stand) -> None:
     assert (made.counts.captured, made.counts.disconnected, made.counts.stale, made.counts.alarm) == (2, 1, 0, 1)
 
 
-async def test_a_table_whose_monitor_died_is_captured_as_stale(stand: Stand) -> None:
+async def test_a_value_that_is_known_to_be_otherwise_is_captured_as_stale(stand: Stand) -> None:
     stand.show(1, double(1.5))
-    stand.clock.advance(10)
+    stand.live.suspect([1])
     made = await stand.take(pv_ids=(1,))
     assert (made.counts.stale, made.counts.captured) == (1, 0)
     assert (await stand.snapshots.contents(made.id)).capture.stale.tolist() == [True]
+
+
+async def test_when_the_monitor_has_died_every_channel_is_read(stand: Stand) -> None:
+    stand.show(1, double(1.5))
+    stand.clock.advance(10)
+    stand.machine.channels["ca://A:SP"] = double(2.0)
+    made = await stand.take(pv_ids=(1,))
+    assert (made.source, made.counts.stale, made.counts.captured) == ("read", 0, 1)
+    assert (await stand.snapshots.contents(made.id)).capture.frame.value(0) == 2.0
 
 
 async def test_a_forced_read_asks_the_machine_and_not_the_table(stand: Stand) -> None:
