@@ -14,7 +14,7 @@ from backend.src.services.health import BacklogFigures
 from backend.src.services.jobs import JobStatus
 from backend.src.services.live import LiveTable
 from backend.src.services.mailing.queued_mail import MailStatus
-from backend.src.services.monitoring import CircuitReport, CircuitState, PVMonitor
+from backend.src.services.monitoring import CircuitReport, CircuitState, PVMonitor, State
 from backend.src.services.streaming import StreamingCounts
 from backend.src.web.http_figures import HttpFigures
 
@@ -36,7 +36,8 @@ def of_live_table(live: LiveTable, coalesced: int) -> Iterator[Metric]:
 def of_monitor(monitor: PVMonitor) -> Iterator[Metric]:
     """The monitor of this process, whether it leads or stands by."""
     status = monitor.status
-    yield GaugeMetricFamily("larder_leading", "1 while this process watches the machine", value=monitor.watching)
+    leads = status.state is State.LEADING  # not while it watches for itself alone, which several may do at once
+    yield GaugeMetricFamily("larder_leading", "1 while this process watches the machine for all", value=leads)
     yield GaugeMetricFamily("larder_watched_channels", "channels this process watches", value=status.watched)
     drains = HistogramMetricFamily("larder_drain_seconds", "durations of the ingest's drains", labels=[])
     _add(drains, [], monitor.drains)

@@ -114,11 +114,6 @@ class PVMonitor:
             alive=beat.alive,
         )
 
-    @property
-    def watching(self) -> bool:
-        """Whether this process watches the machine."""
-        return self._leadership.watching
-
     # -- loops ------------------------------------------------------------------------------------------------
 
     async def _lead(self) -> None:

@@ -1,0 +1,103 @@
+"""Four processes whose Redis is killed: what they tell who watches them, and what a snapshot taken meanwhile holds."""
+
+from __future__ import annotations
+
+import operator
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.servers.larder import ROOT, Larder, as_environment, clean_environment
+from tests.servers.mariadb import MariaDb
+from tests.servers.redis_server import RedisServer, running_redis
+from tests.servers.s3 import S3Server
+from tests.servers.soft_ioc import SoftIoc
+from tests.system.test_roles import SECRET, Site, until
+
+PVS = 50
+COME_BACK_S = 30.0  # a lease, the whole table anew, and a busy machine
+ALERTS = yaml.safe_load((ROOT / "docker" / "prometheus" / "alerts.yaml").read_text())["groups"][0]["rules"]
+FOLDS: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max, "sum": sum}
+COMPARES = {"==": operator.eq, ">": operator.gt}
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def site(
+    mariadb: MariaDb, redis: RedisServer, s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    servers = as_environment(mariadb.database(), redis.settings(), s3_server.settings("redis-away"))
+    environment = {**servers, "SECRET_KEY": SECRET}
+    folder = tmp_path_factory.mktemp("redis-away")
+    migrate = [sys.executable, "-m", "backend.src", "migrate"]
+    subprocess.run(migrate, cwd=ROOT, env=clean_environment(folder, 0, environment), check=True, timeout=60)
+    with ExitStack() as stack:
+        ioc = stack.enter_context(SoftIoc.scale(PVS))
+        made = Site(ioc, {**environment, **ioc.environment}, Path(folder), stack)
+        rows = "\n".join(f"{name}," for name in ioc.names)
+        content = f"Setpoint,Readback\n{rows}\n".encode()
+        made.api.api.call("POST", "/v1/pvs/import", content=content, headers={"Content-Type": "text/csv"})
+        until(made.fresh, COME_BACK_S)
+        yield made
+
+
+def processes(site: Site) -> list[Larder]:
+    return [*site.monitors, site.worker, site.api]
+
+
+def series(larder: Larder, name: str) -> list[float]:
+    families = text_string_to_metric_families(larder.api.raw("GET", "/metrics").text)
+    return [sample.value for family in families for sample in family.samples if sample.name == name]
+
+
+def fires(site: Site, alert: str) -> bool:
+    """Whether Prometheus would find the alert's condition true, were it to ask now."""
+    (expression,) = [rule["expr"] for rule in ALERTS if rule["alert"] == alert]
+    parts = re.fullmatch(r"(\w+) by \(job\) \((\w+)\) (\S+) (\d+)", expression)
+    assert parts, expression
+    fold, name, compare, limit = parts.groups()
+    found = [value for larder in processes(site) for value in series(larder, name)]
+    return bool(COMPARES[compare](FOLDS[fold](found), int(limit)))
+
+
+def test_all_is_well(site: Site) -> None:
+    until(lambda: not fires(site, "LarderMonitorSilent"))
+    assert not fires(site, "LarderTwoLeaders")
+    assert sorted(value for monitor in site.monitors for value in series(monitor, "larder_leading")) == [0, 1]
+
+
+def test_who_shows_stale_values_alone_is_told_of_and_nobody_leads(site: Site, redis: RedisServer) -> None:
+    redis.kill()
+    until(lambda: not site.fresh(), COME_BACK_S)
+    until(lambda: fires(site, "LarderMonitorSilent"), COME_BACK_S)
+    assert [series(larder, "larder_monitor_alive") for larder in (site.worker, site.api)] == [[0], [0]]
+    for monitor in site.monitors:  # each watches on, for itself alone
+        until(lambda monitor=monitor: series(monitor, "larder_monitor_alive") == [1], COME_BACK_S)
+        until(lambda monitor=monitor: series(monitor, "larder_leading") == [0], COME_BACK_S)
+    assert not fires(site, "LarderTwoLeaders")
+
+
+def test_a_snapshot_taken_meanwhile_is_of_the_machine(site: Site) -> None:
+    posted = site.api.api.call("POST", "/v1/snapshots", json={"title": "meanwhile", "pvPattern": "*"})
+    done = list(site.api.api.follow(posted["jobId"]))[-1]
+    saved = site.api.api.call("GET", f"/v1/snapshots/{done['resultId']}", params={"limit": 1})
+    assert (saved["source"], saved["counts"]["captured"], saved["counts"]["stale"]) == ("read", PVS, 0)
+
+
+def test_all_is_well_again_when_it_is_back(site: Site, redis: RedisServer) -> None:
+    redis.start()
+    until(site.fresh, COME_BACK_S)
+    until(lambda: not fires(site, "LarderMonitorSilent"), COME_BACK_S)
+    assert not fires(site, "LarderTwoLeaders")
