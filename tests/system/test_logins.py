@@ -167,7 +167,7 @@ def test_what_logins_leave_is_found_by_their_requests(larder: Larder) -> None:
     noted = rows(larder, "SELECT action, request_id, address FROM audit WHERE request_id LIKE 'r-%' ORDER BY id")
     assert noted == [("login.failed", "r-token", "127.0.0.1"), ("session.revoke", "r-revoke", "127.0.0.1")]
     (ended,) = rows(larder, "SELECT actor_id, target FROM audit WHERE action = 'session.revoke'")
-    assert rows(larder, f"SELECT actor_id, target FROM audit WHERE action = 'login' AND target = '{ended[1]}'") == [ended]
+    assert ended in rows(larder, "SELECT actor_id, target FROM audit WHERE action = 'login'")
 
 
 def test_the_log_holds_no_token(larder: Larder) -> None:

@@ -1,12 +1,15 @@
 """Requests in the audit trail: an entry before the handler begins, its status before the answer leaves.
 
 A process killed in between leaves an entry without a status: begun, and nobody knows how it ended. Bodies are never
-noted; of a query only what the route declares, so that a secret put into the address by mistake is not kept.
+noted; of a query only what the route declares, so that a secret put into the address by mistake is not kept. A handler
+says itself what it made, and what else should be known of it (note_outcome).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +31,25 @@ LONGEST_VALUE = 200
 MOST_VALUES = 20
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What the entry of a request shall say in the end."""
+
+    target: str | None
+    detail: dict[str, Any]
+
+
+_outcome: ContextVar[Outcome] = ContextVar("outcome")
+
+
+def note_outcome(target: str | None = None, **detail: Any) -> None:
+    """Adds to the entry of the request under way: the id of what it made, the right that it gave. Never a secret."""
+    outcome = _outcome.get(None)
+    if outcome is not None:  # None: nothing is noted in this process
+        outcome.target = outcome.target or target
+        outcome.detail |= detail
+
+
 class AuditTrail:
     """Follows the requests of one route."""
 
@@ -38,13 +60,15 @@ class AuditTrail:
 
     async def follow(self, request: Request, handle: Handle) -> Response:
         """Handles the request between the two writes. Raises Unavailable when the first fails: nothing was done."""
-        entry_id = await self._audit.begin(self._entry(request))
+        entry = self._entry(request)
+        entry_id, outcome = await self._audit.begin(entry), Outcome(entry.target, dict(entry.detail or {}))
+        _outcome.set(outcome)
         try:
             response = await handle(request)
         except Exception as error:
-            await self._audit.end(entry_id, status_of(error))
+            await self._audit.end(entry_id, status_of(error), outcome.target, outcome.detail)
             raise
-        await self._audit.end(entry_id, response.status_code)
+        await self._audit.end(entry_id, response.status_code, outcome.target, outcome.detail)
         return response
 
     async def refuse(self, request: Request) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -53,6 +55,29 @@ def test_from_registration_to_deletion(site: Site, root: str) -> None:
     done = {entry["action"]: entry for entry in trail}
     assert {"POST /v1/tags", "PUT /v1/users/me/password", "DELETE /v1/users/me", "login"} <= set(done)
     assert done["DELETE /v1/users/me"]["actorName"] == "Ann Smith"
+
+
+def test_the_trail_names_what_was_made_and_what_it_may(site: Site, root: str) -> None:
+    eve = site.ask("POST", USERS, token=root, json={"email": "eve@lab.example", "name": "Eve", "role": "operator"})
+    site.ask("PUT", f"{USERS}/{eve['id']}/role", token=root, json={"role": "manager"})
+    site.ask("POST", f"{USERS}/invitations", token=root, json={"email": "fay@lab.example", "role": "viewer"})
+    key = site.ask("POST", "/v1/api-keys", token=root, json={"appName": "scans", "scopes": ["write", "read"]})
+    new = site.ask("POST", f"/v1/api-keys/{key['id']}/rotate", token=root)
+    pv = site.ask("POST", "/v1/pvs", token=root, json={"setpointAddress": "TRAIL:1"})
+
+    def noted(action: str) -> tuple[Any, Any]:
+        entry = site.ask("GET", "/v1/admin/audit", token=root, params={"action": action, "pageSize": 1})[0]
+        assert entry["status"] == 200
+        return entry["target"], entry["detail"]
+
+    assert noted(f"POST {USERS}") == (eve["id"], {"role": "operator"})
+    assert noted(f"PUT {USERS}/{{id}}/role") == (eve["id"], {"role": "manager"})
+    assert noted(f"POST {USERS}/invitations") == (None, {"role": "viewer"})
+    assert noted("POST /v1/api-keys") == (key["id"], {"scopes": ["read", "write"]})
+    assert noted("POST /v1/api-keys/{key_id}/rotate") == (key["id"], {"successor": new["id"]})
+    assert noted("POST /v1/pvs") == (pv["id"], None)
+    for invitation in site.ask("GET", f"{USERS}/invitations", token=root):
+        site.ask("DELETE", f"{USERS}/invitations/{invitation['id']}", token=root)
 
 
 def test_a_forgotten_password(site: Site) -> None:

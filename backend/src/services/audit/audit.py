@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
@@ -30,10 +31,15 @@ class Audit:
         now = self._clock.now()
         return await self._sql.write(lambda connection: audit_rows.insert_entry(connection, entry, now))
 
-    async def end(self, entry_id: int, status: int) -> None:
-        """Notes how it ended. It has been done: a database that is away now is logged and stops nobody."""
+    async def end(
+        self, entry_id: int, status: int, target: str | None = None, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Notes how it ended, and what of it is known only now; None and {} leave what was noted before.
+
+        It has been done: a database that is away now is logged and stops nobody.
+        """
         try:
-            await self._sql.write(lambda connection: audit_rows.end_entry(connection, entry_id, status))
+            await self._sql.write(lambda connection: audit_rows.end_entry(connection, entry_id, status, target, detail))
         except Unavailable as error:
             log.error("audit entry %d stays without its status %d: %s", entry_id, status, error)
 

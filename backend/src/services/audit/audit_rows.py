@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +35,13 @@ def insert_entry(connection: Connection, entry: AuditEntry, now: datetime) -> in
     return int(inserted[0])
 
 
-def end_entry(connection: Connection, entry_id: int, status: int) -> None:
-    """How it ended; only the first end counts."""
+def end_entry(
+    connection: Connection, entry_id: int, status: int, target: str | None, detail: Mapping[str, Any] | None
+) -> None:
+    """How it ended; only the first end counts. Without target or detail those of the beginning stay."""
     begun = update(audit).where(audit.c.id == entry_id, audit.c.status.is_(None))
-    connection.execute(begun.values(status=status))
+    known_now = {"target": _fitting(audit.c.target, target), "detail": dict(detail or {})}
+    connection.execute(begun.values(status=status, **{name: value for name, value in known_now.items() if value}))
 
 
 def list_entries(

@@ -11,6 +11,7 @@ from backend.src.core.errors import Conflict
 from backend.src.services.accounts import ApiKeys, Principal
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.api_key_models import ChangedKey, Key, KeyRotation, KeyWithToken, NewKey
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.client_address import client_address
 from backend.src.web.inputs import PathId
 from backend.src.web.routes import Route
@@ -58,6 +59,7 @@ class ApiKeysEndpoint:
     async def create(self, new: NewKey, principal: Principal = CurrentPrincipal) -> KeyWithToken:
         """The answer holds the token, which nobody can ask for again."""
         key, token = await self._keys.create(new.draft(), by=principal)
+        note_outcome(str(key.id), scopes=key.scopes)
         return KeyWithToken.of(key, token=token)
 
     async def count(self, active_only: ActiveOnly = False) -> Annotated[int, Field(examples=[4])]:
@@ -94,6 +96,7 @@ class ApiKeysEndpoint:
         """
         wanted = (rotation or KeyRotation()).rotation()
         key, token = await self._keys.rotate(key_id, wanted, by=principal, force=force)
+        note_outcome(successor=str(key.id))
         return KeyWithToken.of(key, token=token)
 
     async def delete(self, key_id: PathId, principal: Principal = CurrentPrincipal, force: Force = False) -> Key:

@@ -16,6 +16,7 @@ from backend.src.services.catalog import Catalog, Inventory, Page, Pv, PvDraft, 
 from backend.src.services.catalog.pv_edits import at_position
 from backend.src.services.live import LiveNames, LiveTable
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.conditional import Validators
 from backend.src.web.endpoints.pv_import import TAGS
@@ -159,6 +160,7 @@ class PvsEndpoint:
     async def create(self, new: NewPv, principal: Principal = CurrentPrincipal) -> Response:
         """409 when the setpoint (without one: the readback) is in the catalogue already."""
         (pv,) = await self._catalog.create([new.draft(self._catalog.address)], principal.name)
+        note_outcome(str(pv.id))
         return self._one(pv)
 
     async def create_many(self, new: NewPvs, principal: Principal = CurrentPrincipal) -> Response:

@@ -14,6 +14,7 @@ from backend.src.services.accounts import Principal
 from backend.src.services.jobs import Job, Jobs
 from backend.src.services.restore import Outcomes, OutcomesNotFound, Restores
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.column_json import answer_with
 from backend.src.web.endpoints.snapshots import BASE, Async
@@ -85,6 +86,7 @@ class RestoreEndpoint:
         409 while another restore is under way. It is never repeated by itself.
         """
         job = await self._begin(id, body, principal.name)
+        note_outcome(job=job.id)
         if in_background:
             return Boilerplates.json({"jobId": job.id, "message": f"restoring snapshot {id}"})
         ended = await self._jobs.wait(job.id, timeout_s=LONGEST_WAIT_S)

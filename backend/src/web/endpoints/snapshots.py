@@ -28,6 +28,7 @@ from backend.src.services.snapshots import (
 )
 from backend.src.services.snapshots.capture import Capture
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.column_json import stream_with
 from backend.src.web.conditional import Validators
@@ -127,8 +128,11 @@ class SnapshotsEndpoint:
         request = SnapshotRequest(body.draft(), body.selection(), use_cache, cameras)
         if in_background:
             job = await self._creation.begin(request, principal.name)
+            note_outcome(job=job.id)
             return Boilerplates.json({"jobId": job.id, "message": f"saving {body.title!r}"})
-        return _summary(await self._snapshots.create(request, principal.name))
+        snapshot = await self._snapshots.create(request, principal.name)
+        note_outcome(snapshot.id)
+        return _summary(snapshot)
 
     async def get(self, request: Request, id: OpaqueId, limit: Most | None = None, offset: Offset = 0) -> Response:
         """The values in name order, all of them unless limited. Its ETag changes with what is said of it."""

@@ -12,6 +12,7 @@ from backend.src.core.errors import Conflict
 from backend.src.services.catalog import TagCatalog, TagDraft, TagGroup
 from backend.src.services.catalog.models import TagChanges
 from backend.src.web.access import Access
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.inputs import IdText, Name, PathId, Text
 from backend.src.web.models import RequestModel, ResponseModel
 from backend.src.web.routes import BodyLimit, Route
@@ -164,7 +165,9 @@ class TagsEndpoint:
 
     async def create_group(self, new: NewTag) -> GroupAnswer:
         """A name is given once; 409 when it is taken."""
-        return GroupAnswer.of(await self._tags.create_group(new.draft()))
+        group = await self._tags.create_group(new.draft())
+        note_outcome(str(group.id))
+        return GroupAnswer.of(group)
 
     async def update_group(self, gid: PathId, changed: ChangedTag) -> GroupAnswer:
         """A name is given once; 409 when it is taken."""

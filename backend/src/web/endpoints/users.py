@@ -12,6 +12,7 @@ from backend.src.services.accounts.password_resets import PasswordResets
 from backend.src.services.accounts.registrations import Registrations
 from backend.src.services.accounts.users import Users
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.inputs import OpaqueId, PageSize, PathId, Token
 from backend.src.web.inputs import Query as QueryText
 from backend.src.web.paging import read_token, write_token
@@ -78,6 +79,7 @@ class UsersEndpoint:
     async def create(self, new: NewUser, principal: Principal = CurrentPrincipal) -> NewUserAnswer:
         """The address counts as confirmed: you vouch for it. Without a password, a code to set one is mailed."""
         user = await self._users.create(new.draft(), by=principal.name)
+        note_outcome(str(user.id), role=user.role)
         sent = None
         if not user.has_password:
             sent = CodeAnswer.of(await self._resets.send(user.id, by=principal.name))
@@ -98,6 +100,7 @@ class UsersEndpoint:
 
     async def set_role(self, id: PathId, changed: ChangedRole) -> UserAnswer:
         """A role that allows less ends their sessions. The last administrator stays one."""
+        note_outcome(role=changed.role)
         return UserAnswer.of(await self._users.set_role(id, changed.role))
 
     async def disable(self, id: PathId) -> UserAnswer:
@@ -118,6 +121,7 @@ class UsersEndpoint:
 
     async def invite(self, new: NewInvitation, principal: Principal = CurrentPrincipal) -> CodeAnswer:
         """Mails a code; where this server sends no mail, the answer holds it. It replaces an earlier invitation."""
+        note_outcome(role=new.role)
         return CodeAnswer.of(await self._registrations.invite(new.email, new.role, by=principal.name))
 
     async def withdraw(self, id: OpaqueId) -> bool:
