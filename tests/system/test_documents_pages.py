@@ -20,6 +20,7 @@ from backend.src.commands.pages import install
 from backend.src.web.docs.assets import INSTALLED
 from tests.servers.chromium import Visit, chromium, visit
 from tests.servers.larder import Larder
+from tests.servers.soft_ioc import CLIENT_ENVIRONMENT, SoftIoc
 
 PICTURES = os.environ.get("LARDER_PICTURES")
 PERSON = "operator@lab.example"
@@ -34,7 +35,8 @@ PICTURED_PAGE = 12
 @pytest.fixture(scope="module")
 def larder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Larder]:
     install(INSTALLED)
-    environment = {"ADMIN_EMAIL": PERSON, "ADMIN_PASSWORD": PASSWORD, "ENABLE_CRONS": "false"}
+    person = {"ADMIN_EMAIL": PERSON, "ADMIN_PASSWORD": PASSWORD}
+    environment = {**CLIENT_ENVIRONMENT, **person, "ENABLE_CRONS": "false"}
     with Larder(tmp_path_factory.mktemp("pages"), environment) as server:
         yield server
 
@@ -250,6 +252,25 @@ def test_the_front_page_in_the_dark(browser: Browser, larder: Larder) -> None:
         assert max(map(int, re.findall(r"\d+", ground))) < 0x30
         keep_picture(page, "front-dark")
         assert (visitor.errors, visitor.foreign) == ([], [])
+
+
+def test_the_front_page_tells_that_the_machine_is_gone(larder: Larder) -> None:
+    def wait_for_connected(count: int) -> None:
+        known = (1, count)
+        summary = "/v1/health/summary"
+        larder.wait_for(summary, lambda told: (told["total_pvs"], told["connected_pvs"]) == known, timeout_s=60)
+
+    with SoftIoc.types() as ioc:
+        pv = larder.api.call("POST", "/v1/pvs", json={"setpointAddress": ioc.pv("DOUBLE")})
+        wait_for_connected(1)
+        assert "<dt>Machine</dt><dd>all connected" in httpx.get(larder.url).text
+        ioc.kill()
+        wait_for_connected(0)
+        page = httpx.get(larder.url).text
+        assert "<dt>Machine</dt><dd>none connected</dd>" in page
+        assert "Everything works" not in page
+        assert ioc.prefix not in page
+        larder.api.call("DELETE", f"/v1/pvs/{pv['id']}")
 
 
 def test_the_pdf_has_every_operation(larder: Larder) -> None:

@@ -1,17 +1,18 @@
 """/: the front page. Where people who know nothing but the address find the way, and see how the service is.
 
-It is open, so it tells what /health/ready and /v1/health/heartbeat tell everybody: states, no causes, no PVs.
+It is open, so it tells states alone: no causes, no PVs, and no numbers of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from starlette.responses import Response
 
 from backend.src.core.clock import Clock
-from backend.src.services.health import Condition, Dependency, Health, Readiness
+from backend.src.services.health import Condition, Dependency, Health, Readiness, Summary
 from backend.src.services.live import Heartbeat
 from backend.src.web.access import Access
 from backend.src.web.boilerplates import HTML
@@ -63,27 +64,39 @@ class FrontPage:
 
     async def show(self) -> Response:
         """The page; 200 whatever it has to tell."""
-        readiness, beat = await self._health.readiness(), self._health.heartbeat()
+        readiness, machine = await self._health.readiness(), self._health.summary()
         return render(
             "front.html",
             style=self._assets.own("front.css").address,
             icon=self._assets.own("icon.svg").address,
             version=VERSION,
             entries=self._entries,
-            verdict=_verdict(readiness, beat),
-            lines=[_monitor_line(beat), *map(_line, readiness.dependencies)],
+            verdict=_verdict(readiness, machine),
+            lines=[_monitor_line(machine.heartbeat), _machine_line(machine), *map(_line, readiness.dependencies)],
             looked=self._clock.now().strftime("%Y-%m-%d %H:%M:%S UTC"),
         )
 
 
-def _verdict(readiness: Readiness, beat: Heartbeat) -> Line:
+def _verdict(readiness: Readiness, machine: Summary) -> Line:
     """The whole in one sentence; the worst first."""
-    if readiness.condition is Condition.UNAVAILABLE:
-        away = [_name(one) for one in readiness.dependencies if one.needed and not one.up]
-        return Line("Out of order", f"without: {', '.join(away)}", "bad")
-    if not beat.alive:
+    match readiness.condition:
+        case Condition.STOPPING:
+            return Line("Stopping", "this server is about to end", "bad")
+        case Condition.UNAVAILABLE:
+            away = [_name(one) for one in readiness.dependencies if one.needed and not one.up]
+            return Line("Out of order", f"without: {', '.join(away)}", "bad")
+        case Condition.READY | Condition.DEGRADED:
+            return _verdict_of_serving(readiness, machine)
+        case _:
+            assert_never(readiness.condition)
+
+
+def _verdict_of_serving(readiness: Readiness, machine: Summary) -> Line:
+    if not machine.heartbeat.alive:
         return Line("Live values stand still", "the monitor gives no sign of life", "bad")
-    if readiness.condition is Condition.DEGRADED:
+    if machine.issues:
+        return Line("Working, but the machine needs a look", f"PVs: {_machine_line(machine).state}", "poor")
+    if readiness.degraded:
         away = [_name(one) for one in readiness.dependencies if not one.up]
         return Line("Working, with something away", ", ".join(away), "poor")
     return Line("Everything works", "all that is needed answers, and the machine is watched", "good")
@@ -102,6 +115,19 @@ def _monitor_line(beat: Heartbeat) -> Line:
         return Line("Watching the machine", f"last sign of life {beat.age_s:.1f} s ago", "good")
     told = "never since the start" if beat.age_s is None else f"last sign of life {beat.age_s:.0f} s ago"
     return Line("Watching the machine", told, "bad")
+
+
+def _machine_line(machine: Summary) -> Line:
+    counts = machine.counts
+    if not machine.heartbeat.alive:
+        return Line("Machine", "not known", "bad")
+    if not counts.tracked:
+        return Line("Machine", "no PVs yet", "good")
+    if counts.disconnected:
+        return Line("Machine", "some connected" if counts.connected else "none connected", "poor")
+    if machine.issues:
+        return Line("Machine", "all connected, some values in doubt", "poor")
+    return Line("Machine", "all connected", "good")
 
 
 def _name(one: Dependency) -> str:
