@@ -14,6 +14,7 @@ from backend.src.web.access import Access
 from backend.src.web.examples import add_examples, operations
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.large_json import dumps
+from backend.src.web.openapi_headers import LINK, part_headers, request_headers, state_headers, whole_headers
 from backend.src.web.openapi_problems import components, no_such_part, other_problems, problem_response
 from backend.src.web.openapi_tags import TAGS
 from backend.src.web.problems import shape_of
@@ -53,32 +54,6 @@ SECURITY_SCHEMES: dict[str, Any] = {
 }
 
 SERVERS = [{"url": "/", "description": "This server"}]
-LINK = {
-    "description": 'The next page: `<address>; rel="next"` (RFC 8288). None on the last page.',
-    "schema": {"type": "string"},
-    "example": '</v1/snapshots?continuationToken=WyJzbmFw>; rel="next"',
-}
-ETAG = {
-    "description": "Of this state of the resource; send it as If-None-Match the next time.",
-    "schema": {"type": "string"},
-    "example": 'W/"5d41402abc4b2a76b9719d911017c592"',
-}
-IF_NONE_MATCH = {
-    "name": "If-None-Match",
-    "in": "header",
-    "required": False,
-    "description": "The ETag of what you have: 304 while it is still so.",
-    "schema": {"type": "string", "pattern": r"^[\x20-\x7e]*$", "maxLength": 1_000},
-    "example": ETAG["example"],
-}
-RANGE = {
-    "name": "Range",
-    "in": "header",
-    "required": False,
-    "description": "One part of it, in bytes; several at once get the whole.",
-    "schema": {"type": "string", "pattern": r"^[\x20-\x7e]*$", "maxLength": 1_000},
-    "example": "bytes=0-1023",
-}
 PAGED_BY = "continuationToken"
 UNDESCRIBED = "Successful Response"
 ENCODED = "openapi_json"
@@ -90,13 +65,14 @@ def problem_responses(route: Route) -> dict[int | str, dict[str, Any]]:
     for kind in (*_implied(route), *route.errors):
         responses[int(shape_of(kind).status)] = problem_response(kind)
     responses |= {status: dict(response) for status, response in route.responses.items()}
-    if route.content is not None:
-        responses[int(route.status)] = {"description": "The content", "content": _contents(route.content)}
+    content = {} if route.content is None else {"content": _contents(route.content)}
+    responses[int(route.status)] = content | {"headers": whole_headers(route)}
     if route.conditional:
-        responses[int(HttpCodes.NOT_MODIFIED)] = {"description": "You have it already", "headers": {"ETag": ETAG}}
-    if route.by_parts and route.content is not None:
-        part = {"description": "The part that was asked for", "content": _contents(route.content)}
-        responses |= {int(HttpCodes.PARTIAL_CONTENT): part, int(HttpCodes.RANGE_NOT_SATISFIABLE): no_such_part()}
+        responses[int(HttpCodes.NOT_MODIFIED)] = {"description": "You have it already", "headers": state_headers(route)}
+    if route.by_parts:
+        part = {"description": "The part that was asked for", "headers": part_headers(route)}
+        responses |= {int(HttpCodes.PARTIAL_CONTENT): part | content}
+        responses |= {int(HttpCodes.RANGE_NOT_SATISFIABLE): no_such_part()}
     responses["default"] = other_problems()
     return responses
 
@@ -105,6 +81,7 @@ def operation_extras(route: Route) -> dict[str, Any]:
     """The security requirement; OpenAPI 3.1 lets a scheme list the roles (here: the scope) that it asks for."""
     security = [{scheme: [scope.value]} for scope in route.access.value for scheme in SECURITY_SCHEMES]
     extras: dict[str, Any] = {"x-access": route.access.name, "security": security}
+    extras["parameters"] = request_headers(route)
     if route.request_content is not None:
         extras["requestBody"] = {"required": True, "content": _contents(route.request_content)}
     return extras
@@ -139,23 +116,31 @@ def encoded(app: FastAPI) -> bytes:
 
 
 def _complete(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
-    """The headers that follow from what it does, and what its good answer is: the first sentence of its model."""
+    """The link to the next page, and what its good answer is."""
     good = next(one for status, one in operation["responses"].items() if status.startswith(("2", "3")))
-    parameters = operation.setdefault("parameters", [])
-    headers = good.setdefault("headers", {})
     schema: dict[str, Any] = next((one.get("schema", {}) for one in good.get("content", {}).values()), {})
-    if schema.get("type") == "array" and any(one["name"] == PAGED_BY for one in parameters):
-        headers["Link"] = LINK
-    if str(int(HttpCodes.NOT_MODIFIED)) in operation["responses"]:
-        headers["ETag"] = ETAG
-        parameters.append(IF_NONE_MATCH)
-    if str(int(HttpCodes.PARTIAL_CONTENT)) in operation["responses"]:
-        parameters.append(RANGE)
+    if schema.get("type") == "array" and any(one["name"] == PAGED_BY for one in operation["parameters"]):
+        good["headers"]["Link"] = LINK
     for content in operation.get("requestBody", {}).get("content", {}).values():
         content["schema"].pop("default", None)  # generators take no object for one
-    model = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
     if good["description"] == UNDESCRIBED:
-        good["description"] = model.get("description", "Done").partition("\n\n")[0]
+        good["description"] = _said(schema, schemas) or operation["summary"]
+
+
+def _said(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    """What an answer of this schema is, in the words of its models; nothing where it has none."""
+    match schema:
+        case {"$ref": str(reference)}:
+            return str(schemas[reference.rpartition("/")[2]].get("description", "")).partition("\n\n")[0]
+        case {"anyOf": choices}:
+            return " Or: ".join(_said(choice, schemas) for choice in choices)
+        case {"type": "array", "items": item} if said := _said(item, schemas):
+            return f"A list. Each: {said}"
+        case {"type": "object", "additionalProperties": value} if said := _said(value, schemas):
+            return f"By name. Each: {said}"
+        case {"type": "boolean"}:
+            return "true: it is done."
+    return ""
 
 
 def _contents(schemas: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.src.core import errors
+from backend.src.web import openapi_headers
 from backend.src.web.boilerplates import PROBLEM
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.problems import PROBLEM_SCHEMA, shape_of
@@ -66,7 +67,8 @@ def other_problems() -> dict[str, Any]:
 
 def no_such_part() -> dict[str, Any]:
     """What is answered to a Range beyond the end."""
-    return {"description": HttpCodes.RANGE_NOT_SATISFIABLE.phrase, "content": _content(NO_SUCH_PART)}
+    phrase = HttpCodes.RANGE_NOT_SATISFIABLE.phrase
+    return {"description": phrase, "content": _content(NO_SUCH_PART), "headers": openapi_headers.NO_SUCH_PART}
 
 
 def components() -> dict[str, Any]:

@@ -23,6 +23,12 @@ from backend.src.web.routes import SOCKET, Route
 PROBLEM = "application/problem+json"
 DOCUMENTS_OF_OTHERS = {"/oauth/token", "/oauth/revoke", "/oauth/introspect"}  # RFC 6749 has its own
 
+FILLERS = {openapi.UNDESCRIBED, "Done", "The content", ""}  # what says nothing of this answer
+STATE = {"ETag"}
+DATED = STATE | {"Last-Modified"}
+WHOLE = DATED | {"Accept-Ranges"}
+PART = WHOLE | {"Content-Range"}
+
 Document = dict[str, Any]
 
 
@@ -99,6 +105,46 @@ def test_every_route_says_who_may(document: Document, routes: list[Route]) -> No
         ]
         assert operation["security"] == wanted, route
         assert ("401" in operation["responses"] or route.path in DOCUMENTS_OF_OTHERS) >= bool(wanted), route
+
+
+def test_every_answer_says_what_it_is(document: Document) -> None:
+    assert [
+        (name, status)
+        for name, operation in operations(document)
+        for status, response in operation["responses"].items()
+        if response["description"] in FILLERS
+    ] == []
+
+
+def test_the_headers_of_conditional_answers_and_of_parts(document: Document, routes: list[Route]) -> None:
+    for route in routes:
+        operation = operation_of(document, route)
+        headers = {status: set(one.get("headers", ())) for status, one in operation["responses"].items()}
+        sent = {one["name"] for one in operation["parameters"] if one["in"] == "header"}
+        good = headers[str(int(route.status))] - {"Link"}
+        found = (good, headers.get("304"), headers.get("206"), headers.get("416"), sent)
+        match route.conditional, route.by_parts:
+            case False, False:
+                assert found == (set(), None, None, None, set()), route
+            case True, False:
+                assert found == (STATE, STATE, None, None, {"If-None-Match"}), route
+            case True, True:
+                asked = {"If-None-Match", "If-Modified-Since", "Range", "If-Range"}
+                assert found == (WHOLE, DATED, PART, {"Content-Range"}, asked), route
+            case _:
+                pytest.fail(f"parts of what may have changed: {route}")
+
+
+def test_the_tag_of_a_file_is_a_strong_one(document: Document, routes: list[Route]) -> None:
+    for route in (one for one in routes if one.conditional):
+        operation = operation_of(document, route)
+        (asked,) = (one["example"] for one in operation["parameters"] if one["name"] == "If-None-Match")
+        shown = {
+            one["headers"]["ETag"]["example"]
+            for one in operation["responses"].values()
+            if "ETag" in one.get("headers", ())
+        }
+        assert shown == {asked} and asked.startswith("W/") is (route.content is None), route
 
 
 def test_every_parameter_is_described_and_has_an_example(document: Document) -> None:

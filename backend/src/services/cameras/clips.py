@@ -120,14 +120,15 @@ class Clips:
                 file.seek(0)
                 return await asyncio.to_thread(file.read)
 
-    async def check(self, camera: str, clip_id: str) -> None:
-        """Passes when it was made, of this camera. Raises ClipNotFound."""
+    async def made(self, camera: str, clip_id: str) -> Job:
+        """The job that made this clip, of this camera. Raises ClipNotFound."""
         try:
             job = await self._jobs.get(clip_id)
         except JobNotFound as exc:
             raise ClipNotFound(clip_id) from exc
         if job.type != JOB_TYPE or job.status is not JobStatus.COMPLETED or (job.data or {}).get("camera") != camera:
             raise ClipNotFound(clip_id)
+        return job
 
     async def content(self, clip_id: str) -> bytes:
         """A clip. Raises ClipNotFound, Unavailable."""

@@ -105,8 +105,8 @@ class CamerasEndpoint:
 
     async def clip(self, request: Request, pv: CameraName, id: OpaqueId) -> Response:
         """An MP4 file; a part may be asked for with Range."""
-        await self._clips.check(pv, id)
-        state = Validators.strong(id)
+        job = await self._clips.made(pv, id)
+        state = Validators.strong(id, job.completed_at)
         if (unchanged := state.unchanged(request)) is not None:
             return unchanged
         part = part_of(await self._clips.content(id), request.headers, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ from tests.unit.services.snapshots.stand import Stand, catalogue, stand_of
 from tests.unit.web.conftest import client_of, make_app
 
 CAMERA, CLIP, FILM = "CAM", "0123456789abcdef", bytes(range(100))
+MADE = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 IMAGE = NDImage(np.arange(12, dtype=np.float32).reshape(3, 4), ColourMode.MONO)
 
 
@@ -32,7 +34,7 @@ class ClipJobs:
     async def get(self, job_id: str) -> Any:
         if job_id != CLIP:
             raise JobNotFound(job_id)
-        return SimpleNamespace(type=JOB_TYPE, status=JobStatus.COMPLETED, data={"camera": CAMERA})
+        return SimpleNamespace(type=JOB_TYPE, status=JobStatus.COMPLETED, data={"camera": CAMERA}, completed_at=MADE)
 
 
 @pytest.fixture
@@ -82,6 +84,7 @@ async def test_a_clip_is_not_fetched_for_who_has_it(stand: Stand, client: httpx.
     first = (await client.get(path)).raise_for_status()
     part = await client.get(path, headers={"Range": "bytes=10-19", "If-Range": first.headers["ETag"]})
     assert (first.content, part.status_code, part.content) == (FILM, 206, FILM[10:20])
+    assert first.headers["Last-Modified"] == part.headers["Last-Modified"] == "Mon, 02 Mar 2026 08:30:00 GMT"
     await stand.bucket.delete(key_of(CLIP))
     known = {"If-None-Match": first.headers["ETag"]}
     assert (await client.get(path, headers=known)).status_code == 304
