@@ -1,4 +1,4 @@
-"""What every request passes first and every answer last: its id, its host, its limits, its headers.
+"""What every request passes first and every answer last: its id, its limits, its host, its headers.
 
 One middleware, because each one more costs a call and a closure for every message.
 """
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.src.core.errors import LarderError
+from backend.src.core.errors import LarderError, TooMany
 from backend.src.core.log_context import REQUEST
 from backend.src.web.access import ATTEMPT_KEY, POLICY_VIOLATION
 from backend.src.web.client_address import client_address
@@ -80,12 +80,17 @@ class Door:
             REQUEST.reset(token)
 
     async def _admit(self, scope: Scope, receive: Receive, answer: Send, hosts: list[bytes]) -> None:
+        address = client_address(scope)
+        try:
+            self._limits.refuse_blocked(address)
+        except TooMany as refusal:
+            await _refuse(scope, receive, answer, refusal)
+            return
         try:
             self._hosts.check(hosts, scope["path"])
-            address = client_address(scope)
-            self._limits.refuse_blocked(address)
-        except (LarderError, HTTPException) as refusal:
+        except HTTPException as refusal:
             await _refuse(scope, receive, answer, refusal)
+            await self._limits.note_stranger(address)
             return
         try:
             await self._app(scope, receive, answer)

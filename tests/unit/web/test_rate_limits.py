@@ -185,6 +185,13 @@ async def test_strangers_are_refused_before_anything_is_looked_at(path: str, key
         assert headers["Retry-After"] and headers["X-Content-Type-Options"] == "nosniff"
 
 
+async def test_who_names_another_host_is_a_stranger_too() -> None:
+    app = app_with(requests_per_minute=5, trusted_hosts="larder.example.org")
+    async with client_of(app, host="192.0.2.1") as client:
+        named = {"Host": "evil.org"}
+        assert await answers(client, "GET", "/open", 8, headers=named) == [400] * 6 + [429] * 2
+
+
 async def test_logins_have_a_limit_of_their_own(client: httpx.AsyncClient) -> None:
     assert await answers(client, "POST", "/login", 3) == [200, 200, 429]
     assert await answers(client, "GET", "/things/newest", 1) == [200]
