@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import crons, jobs, outbox
@@ -50,13 +50,29 @@ async def test_what_waits_and_for_how_long(sql: SQL) -> None:
         mail={"waiting": 1, "sent": 1},
         oldest_mail_s=20.0,
         crons={
-            "outbox": CronFigures(60.0, 0, False),
-            "mail": CronFigures(None, 0, True),
-            "jobs": CronFigures(None, 1, False),
+            "outbox": CronFigures(60.0, 0, failing=False, paused=False),
+            "mail": CronFigures(None, 0, failing=False, paused=True),
+            "jobs": CronFigures(None, 1, failing=True, paused=False),
         },
         sessions=0,
         snapshots=0,
     )
+
+
+async def test_a_cron_fails_from_a_failure_to_the_next_success(sql: SQL) -> None:
+    await sql.write(lambda connection: connection.execute(insert(crons), [{"name": "archives", "paused": False}]))
+    seen = []
+    for number, status in enumerate((CronStatus.DIED, CronStatus.OK, CronStatus.FAILED, CronStatus.INTERRUPTED)):
+        ended, runner = Ended(status, "", NOW, 0.1), f"runner {number}"
+        mine = update(crons).where(crons.c.name == "archives").values(runner=runner)
+        await sql.write(lambda connection, mine=mine: connection.execute(mine))
+        await sql.write(
+            lambda connection, runner=runner, ended=ended: cron_rows.end(connection, "archives", runner, ended)
+        )
+        figures = await Backlog(sql, ManualClock()).figures()
+        assert figures is not None
+        seen.append(figures.crons["archives"].failing)
+    assert seen == [True, False, True, False]
 
 
 async def test_however_often_it_is_asked_the_database_is_asked_seldom(sql: SQL) -> None:

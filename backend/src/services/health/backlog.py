@@ -13,20 +13,23 @@ from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import crons, jobs, outbox, sessions, snapshots
+from backend.src.services.crons import CronStatus
 from backend.src.services.jobs import JobStatus
 from backend.src.services.mailing.queued_mail import MailStatus
 
 UNSENT = (MailStatus.WAITING.value, MailStatus.SENDING.value)
+FAILURES = (CronStatus.FAILED.value, CronStatus.DIED.value)
 FRESH_S = 5.0  # however often it is asked for, the database is asked once in this time
 TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class CronFigures:
-    """One cron. Ages in seconds, None for never."""
+    """One cron. Ages in seconds, None for never. failing: its last run did not do what it should."""
 
     success_age_s: float | None
     failures: int
+    failing: bool
     paused: bool
 
 
@@ -94,8 +97,13 @@ def _oldest_s(connection: Connection, table: Table, waits: ColumnElement[bool], 
 
 
 def _crons(connection: Connection, now: datetime) -> dict[str, CronFigures]:
-    rows = connection.execute(select(crons.c.name, crons.c.last_success_at, crons.c.failures, crons.c.paused))
+    columns = (crons.c.name, crons.c.last_success_at, crons.c.failures, crons.c.last_status, crons.c.paused)
     return {
-        name: CronFigures(None if at is None else max(0.0, (now - at).total_seconds()), failures, bool(paused))
-        for name, at, failures, paused in rows
+        name: CronFigures(
+            success_age_s=None if at is None else max(0.0, (now - at).total_seconds()),
+            failures=failures,
+            failing=status in FAILURES,
+            paused=bool(paused),
+        )
+        for name, at, failures, status, paused in connection.execute(select(*columns))
     }
