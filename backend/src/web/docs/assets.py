@@ -6,19 +6,23 @@ Our own files lie beside this one. Those of npm packages were put into a folder 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-import re
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from backend.src.core.errors import NotFound, Unavailable
+from backend.src.web.boilerplates import Boilerplates
+from backend.src.web.compression import codings_of
 from backend.src.web.conditional import Validators
+from backend.src.web.docs.browsers import npm_files
 from backend.src.web.docs.npm_file import NpmFile, lock_digest
 
 BASE = "/_docs/assets"
@@ -31,8 +35,11 @@ MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_gzip = re.compile(r"gzip(\s*;\s*q=(1(\.0*)?|0\.0*[1-9]\d*))?")
+PACKED = ".gz"  # beside each file
 FOR_EVER = "public, max-age=31536000, immutable"
+INSTALL = "run `python -m backend.src pages`, then start the server again; the interface itself works without them"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +57,27 @@ class Asset:
         """Where it is served."""
         return f"{BASE}/{self.digest}/{self.name}"
 
-    def response(self, request: Request) -> Response:
-        """The content, compressed where the browser takes that; 304 when it has it already."""
-        packed = self.packed is not None and _takes_gzip(request.headers.get("accept-encoding", ""))
-        validators = Validators.strong(f"{self.digest}-gzip" if packed else self.digest)
-        response = validators.unchanged(request) or self._file(packed=packed)
+    async def response(self, request: Request) -> Response:
+        """The content, compressed where the browser takes that; 304 when it has it already.
+
+        Never in parts: browsers keep the whole. Raises Unavailable when the file is gone.
+        """
+        codings = codings_of(", ".join(request.headers.getlist("accept-encoding")))
+        packed = self.packed if "gzip" in codings else None
+        validators = Validators.strong(self.digest if packed is None else f"{self.digest}-gzip")
+        response = validators.unchanged(request) or await self._content(packed)
         response.headers.update({**validators.headers(), "cache-control": FOR_EVER, "vary": "Accept-Encoding"})
         return response
 
-    def _file(self, *, packed: bool) -> Response:
-        media_type = MEDIA_TYPES[PurePosixPath(self.name).suffix]
-        headers = {} if self.policy is None else {"content-security-policy": self.policy}
-        if packed and self.packed is not None:
-            return FileResponse(self.packed, headers={**headers, "content-encoding": "gzip"}, media_type=media_type)
-        return FileResponse(self.path, headers=headers, media_type=media_type)
+    async def _content(self, packed: Path | None) -> Response:
+        headers = {} if packed is None else {"content-encoding": "gzip"}
+        if self.policy is not None:
+            headers["content-security-policy"] = self.policy
+        try:
+            content = await asyncio.to_thread((packed or self.path).read_bytes)
+        except OSError as exc:
+            raise Unavailable(f"the file {self.name} of a page cannot be read any more", remedy=INSTALL) from exc
+        return Boilerplates.text(content, media_type=MEDIA_TYPES[PurePosixPath(self.name).suffix], headers=headers)
 
 
 class Assets:
@@ -71,7 +85,10 @@ class Assets:
 
     def __init__(self, installed: Path = INSTALLED, policies: dict[str, str] | None = None) -> None:
         self._own = {path.name: _own_asset(path) for path in sorted(OWN.iterdir())}
-        self._installed = _installed_assets(installed, policies or {})
+        self._installed = {
+            name: Asset(name, installed / name, digest, installed / f"{name}{PACKED}", (policies or {}).get(name))
+            for name, digest in installed_files(installed).items()
+        }
 
     def own(self, name: str) -> Asset:
         """One of ours."""
@@ -81,11 +98,7 @@ class Assets:
         """One of a package. Raises Unavailable when the packages are not installed, or are not these any more."""
         found = self._installed.get(file.name)
         if found is None:
-            raise Unavailable(
-                "the packages that show the interface are not installed here",
-                remedy="run `make setup`, or `python -m backend.src pages`, then start the server again; "
-                "the interface itself works without them",
-            )
+            raise Unavailable("the packages that show the interface are not installed here", remedy=INSTALL)
         return found
 
     def find(self, digest: str, name: str) -> Asset:
@@ -101,23 +114,21 @@ def digest_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
 
 
-def _takes_gzip(accepted: str) -> bool:
-    """Whether it is named, and not with the weight of a refusal (RFC 9110, 12.5.3)."""
-    return any(_gzip.fullmatch(one.strip()) for one in accepted.lower().split(","))
-
-
 def _own_asset(path: Path) -> Asset:
     return Asset(path.name, path, digest_of(path.read_bytes()))
 
 
-def _installed_assets(folder: Path, policies: dict[str, str]) -> dict[str, Asset]:
+def installed_files(folder: Path) -> dict[str, str]:
+    """name -> digest of what `larder pages` put there; none unless it is all there, and of the versions of ours."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+        manifest: Any = json.loads((folder / MANIFEST).read_bytes())
+        lock, files = manifest["lock"], dict(manifest["files"])
     except FileNotFoundError:
         return {}
-    if manifest["lock"] != lock_digest():  # of another version of ours: half of the pages might not fit
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        log.warning("what is in %s counts as not installed: its %s is damaged: %r", folder, MANIFEST, exc)
         return {}
-    return {
-        name: Asset(name, folder / name, digest, folder / f"{name}.gz", policies.get(name))
-        for name, digest in manifest["files"].items()
-    }
+    names = {file.name for file in npm_files()}
+    kept = all((folder / f"{name}{ending}").is_file() for name in names for ending in ("", PACKED))
+    # with files of another version half of the pages might not fit
+    return files if lock == lock_digest() and files.keys() == names and kept else {}

@@ -70,11 +70,11 @@ class DocumentationHandler:
 
     async def asset(self, digest: Digest, name: FileName, request: Request) -> Response:
         """One file of a page."""
-        return self._assets.find(digest, name).response(request)
+        return await self._assets.find(digest, name).response(request)
 
     async def icon(self, request: Request) -> Response:
         """What browsers ask for without being told; by this name they may not keep it for ever."""
-        response = self._assets.own(FAVICON).response(request)
+        response = await self._assets.own(FAVICON).response(request)
         response.headers["cache-control"] = "public, max-age=86400"
         return response
 

@@ -83,7 +83,7 @@ async def test_without_the_packages_a_page_says_how_to_get_them(lock: str | None
     async with pages(tmp_path) as client:
         page = await client.get("/docs")
         assert page.status_code == 503
-        assert "make setup" in page.text
+        assert "backend.src pages" in page.text
         assert (await client.get("/_docs/oauth2-redirect")).status_code == 200
         assert (await client.get("/favicon.ico")).status_code == 200
 
