@@ -24,7 +24,6 @@ install_pages() {
     [ "${PAGES:-yes}" = no ] && return
     wanted=$(sha256sum backend/src/web/docs/npm/package-lock.json | cut -d ' ' -f 1)
     grep -qs "$wanted" .venv/share/larder/pages/manifest.json && return
-    echo "setup: installing the pages that show the interface (some seconds, once)"
     .venv/bin/python -m backend.src pages >/dev/null || fail "the pages could not be installed" "see above; to go on without them: PAGES=no make ..."
 }
 

@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from backend.src.commands.printing import print_json, stdout
+from backend.src.commands.printing import print_json, stderr, stdout
 from backend.src.core.errors import LarderError, Unavailable
-from backend.src.web.docs.assets import INSTALLED, MANIFEST, digest_of
+from backend.src.web.docs.assets import INSTALLED, MANIFEST, PACKED, digest_of, installed_files
 from backend.src.web.docs.browsers import npm_files
 from backend.src.web.docs.npm_file import FOLDER, NpmFile, lock_digest
 
@@ -48,23 +48,20 @@ def run(options: argparse.Namespace) -> int:
 
 def install(folder: Path) -> bool:
     """Whether something had to be done. Raises LarderError."""
-    if _is_current(folder):
+    if installed_files(folder):
         return False
-    stdout.print(f"installing the pages that show the interface ({len(_packages())} npm packages, some seconds)")
-    with tempfile.TemporaryDirectory() as place:
-        work = Path(place)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(FOLDER / name, work)
-        _run_npm(work)
-        _keep(work / "node_modules", folder)
-    return True
-
-
-def _is_current(folder: Path) -> bool:
+    stderr.print(f"installing the pages that show the interface ({len(_packages())} npm packages, some seconds)")
     try:
-        return bool(json.loads((folder / MANIFEST).read_bytes())["lock"] == lock_digest())
-    except (FileNotFoundError, ValueError, KeyError):
-        return False
+        with tempfile.TemporaryDirectory() as place:
+            work = Path(place)
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(FOLDER / name, work)
+            _run_npm(work)
+            _keep(work / "node_modules", folder)
+    except OSError as exc:
+        remedy = f"make room, and {folder.parent} a folder that may be written; then: python -m backend.src pages"
+        raise LarderError(f"the pages cannot be put into {folder}: {exc}", remedy=remedy) from exc
+    return True
 
 
 def _packages() -> set[str]:
@@ -79,6 +76,8 @@ def _run_npm(work: Path) -> None:
             [*command, *OPTIONS],
             cwd=work, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
+    except OSError as exc:
+        raise Unavailable(f"npm cannot be started: {exc}", remedy=_NODE) from exc
     except subprocess.TimeoutExpired as exc:
         raise LarderError(f"npm did not end within {TIMEOUT_S:g} s", remedy=_REMEDY) from exc
     if done.returncode != 0:
@@ -86,6 +85,7 @@ def _run_npm(work: Path) -> None:
 
 
 _REMEDY = "check the network and npm's registry (npm config get registry), then: python -m backend.src pages"
+_NODE = "pip install -r requirements.pages.txt, or install npm"
 
 
 def _npm() -> tuple[list[str], list[str]]:
@@ -98,7 +98,7 @@ def _npm() -> tuple[list[str], list[str]]:
         return [str(root / "bin" / "node"), str(script)], [str(root / "bin")]
     npm = shutil.which("npm")
     if npm is None:
-        raise Unavailable("there is no Node.js", remedy="pip install -r requirements.pages.txt, or install npm")
+        raise Unavailable("there is no Node.js", remedy=_NODE)
     return [npm], []
 
 
@@ -117,7 +117,7 @@ def _keep(modules: Path, folder: Path) -> None:
 def _keep_one(modules: Path, fresh: Path, file: NpmFile) -> str:
     content = (modules / file.package / file.path).read_bytes()
     (fresh / file.name).write_bytes(content)
-    (fresh / f"{file.name}.gz").write_bytes(gzip.compress(content, mtime=0))
+    (fresh / f"{file.name}{PACKED}").write_bytes(gzip.compress(content, mtime=0))
     return digest_of(content)
 
 
