@@ -96,6 +96,7 @@ class HttpCodes(IntEnum):
     ORIGIN_TIMED_OUT = 524
     ORIGIN_TLS_HANDSHAKE_FAILED = 525
     ORIGIN_CERTIFICATE_INVALID = 526
+    ORIGIN_UNRESOLVED = 530
 
     @property
     def registered(self) -> bool:
@@ -114,7 +115,7 @@ class HttpCodes(IntEnum):
 
 
 UNOFFICIAL = frozenset(
-    code for code in HttpCodes if code == HttpCodes.NO_RESPONSE or 494 <= code <= 499 or 520 <= code <= 526
+    code for code in HttpCodes if code == HttpCodes.NO_RESPONSE or 494 <= code <= 499 or 520 <= code <= 530
 )
 _ENDS_WITH_HEADERS = frozenset({HttpCodes.NO_CONTENT, HttpCodes.RESET_CONTENT, HttpCodes.NOT_MODIFIED})
 _PHRASES = {

@@ -15,7 +15,15 @@ from backend.src.core.errors import Conflict, LarderError, NotFound, Unavailable
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(404, NotFound), (409, Conflict), (503, Unavailable), (502, Unavailable), (521, Unavailable)]
+    ("status", "kind"),
+    [
+        (404, NotFound),
+        (409, Conflict),
+        (503, Unavailable),
+        (502, Unavailable),
+        (521, Unavailable),
+        (530, Unavailable),
+    ],
 )
 def test_a_refusal_is_an_error_of_its_kind(status: int, kind: type[LarderError]) -> None:
     def answer(_: httpx.Request) -> httpx.Response:

@@ -24,7 +24,7 @@ def test_every_registered_code_has_its_registered_name() -> None:
 
 def test_the_others_are_named_as_such() -> None:
     assert {code for code in HttpCodes if not code.registered} == UNOFFICIAL
-    assert {444, 499, 520, 526} < UNOFFICIAL and not {401, 500} & UNOFFICIAL
+    assert {444, 499, 520, 526, 530} < UNOFFICIAL and not {401, 500} & UNOFFICIAL
 
 
 @pytest.mark.parametrize("code", list(HttpCodes))
