@@ -13,13 +13,14 @@ from starlette.responses import Response
 from backend.src.web import openapi
 from backend.src.web.access import Access
 from backend.src.web.boilerplates import PDF, Boilerplates
+from backend.src.web.conditional import Validators
+from backend.src.web.docs.assets import digest_of
 from backend.src.web.docs.entry import Entry
 from backend.src.web.docs.pdf import make_pdf
 from backend.src.web.routes import Route
 
 RAPIPDF = Entry("/rapipdf", "PDF", "The whole interface as one document, to print or to file.")
 NAME = "larder-api.pdf"
-HEADERS = {"Cache-Control": "no-cache"}
 
 
 class PdfPage:
@@ -40,8 +41,9 @@ class PdfPage:
         )  # fmt: skip
 
     async def show(self, request: Request) -> Response:
-        """The document. However many ask, it is made once."""
+        """The document, or 304. However many ask, it is made once."""
         async with self._making:
             if self._made is None:
                 self._made = await asyncio.to_thread(lambda: make_pdf(openapi.document(request.app)))
-        return Boilerplates.pdf(self._made, NAME, headers=HEADERS)
+        validators = Validators.strong(digest_of(self._made))
+        return validators.unchanged(request) or Boilerplates.pdf(self._made, NAME, headers=validators.headers())

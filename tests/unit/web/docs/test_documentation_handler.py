@@ -109,6 +109,14 @@ async def test_a_file_is_kept_for_ever_and_travels_packed(folder: Path) -> None:
         assert "immutable" in again.headers["cache-control"]
 
 
+async def test_the_pdf_is_sent_to_whom_has_it_not(folder: Path) -> None:
+    async with pages(folder) as client:
+        first = await client.get("/rapipdf")
+        again = await client.get("/rapipdf", headers={"if-none-match": first.headers["etag"]})
+    assert (first.status_code, first.headers["cache-control"]) == (200, "private, no-cache")
+    assert (again.status_code, again.content) == (304, b"")
+
+
 async def test_a_client_that_refuses_gzip_gets_none(folder: Path) -> None:
     address = Assets(folder).installed(npm_files()[0]).address
     async with pages(folder) as client:
