@@ -77,6 +77,13 @@ def selectors(expression: str) -> list[tuple[str, set[str]]]:
     return [(name, set(re.findall(r"(\w+)\s*=", labels))) for name, labels in found if name not in keywords]
 
 
+def asks_of(expression: str, route: str) -> bool:
+    """Whether the expression's series count requests of this route."""
+    found = re.findall(r'\broute(=~|!~|!=|=)"([^"]*)"', expression)
+    assert len(set(found)) <= 1, expression
+    return all((re.fullmatch(text, route) is not None) != operator.startswith("!") for operator, text in found)
+
+
 def grouped(expression: str) -> set[str]:
     return {label for found in re.findall(r"\bby\s*\(([^)]*)\)", expression) for label in re.split(r"[,\s]+", found)}
 
@@ -96,6 +103,27 @@ def test_what_is_measured_is_drawn(scraped: Labels) -> None:
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in scraped if name.startswith("larder_")}
     left_out = {family for family in families if not any(name.startswith(family) for name in drawn)}
     assert left_out == {"larder_watched_channels", "larder_cron_paused"}
+
+
+def test_how_long_somebody_watches_is_no_latency(larder: Larder) -> None:
+    paths = larder.api.call("GET", "/openapi.json")["paths"]
+    views = [path for path, methods in paths.items() if "multipart/x-mixed-replace" in str(methods)]
+    assert views
+    for expression in dashboard_expressions() + [rule["expr"] for rule in ALERTS]:
+        if "larder_http_request_seconds_bucket" in expression:
+            assert not any(asks_of(expression, view) for view in views), expression
+            assert asks_of(expression, "/v1/pvs")
+
+
+def test_a_server_that_is_not_ready_makes_no_errors() -> None:
+    (expression,) = [rule["expr"] for rule in ALERTS if rule["alert"] == "LarderErrors"]
+    assert not asks_of(expression, "/health/ready") and asks_of(expression, "/v1/pvs")
+    assert len(re.findall(r"\broute\b", expression)) == len(selectors(expression)), "neither above nor below the line"
+
+
+def test_a_device_that_two_processes_leave_alone_is_one() -> None:
+    asking = [one for one in dashboard_expressions() + [rule["expr"] for rule in ALERTS] if "larder_circuits" in one]
+    assert len(asking) == 2 and all(expression.startswith("max by ") for expression in asking)
 
 
 def test_every_alert_says_what_it_is_and_the_guide_what_to_do() -> None:
