@@ -34,7 +34,7 @@ class Logins:
         self.sessions = Sessions(sql, clock, self.supervisor)
         self.bearer = BearerCheck(sql, self.keys, self.sessions, clock)
         self.inspection = TokenInspection(sql, self.bearer, clock)
-        self.oauth = OAuthAuthentication(sql, self.people.users, self.keys, self.bearer, clock, self.people.settings)
+        self.oauth = OAuthAuthentication(sql, self.people.users, self.keys, clock, self.people.settings)
         self._audit = Audit(sql, clock)
 
     async def start(self) -> None:

@@ -68,7 +68,7 @@ async def refresh(logins: Logins, pair: TokenPair) -> TokenPair:
 async def test_a_login_gives_the_scopes_of_the_role(logins: Logins) -> None:
     user = await logins.people.make("ann", Role.OPERATOR)
     pair = await logins.log_in(device="curl/8", address="192.0.2.7")
-    principal = await logins.oauth.authenticate_bearer(pair.access_token)
+    principal = await logins.bearer.authenticate(pair.access_token)
     assert (principal.kind, principal.id, principal.called) == (PrincipalKind.USER, str(user.id), "ann")
     assert principal.scopes == Role.OPERATOR.scopes == frozenset(pair.scopes)
     assert principal.session == pair.session_id
@@ -84,7 +84,7 @@ async def test_a_login_for_less_gets_less_for_good(logins: Logins) -> None:
     await logins.people.users.set_role(user.id, Role.ADMINISTRATOR)
     pair = await refresh(logins, pair)
     assert pair.scopes == (Scope.READ,), "the session was for reading"
-    principal = await logins.oauth.authenticate_bearer(pair.access_token)
+    principal = await logins.bearer.authenticate(pair.access_token)
     assert principal.scopes == {Scope.READ} == (await logins.bearer.still_holds(principal)).scopes
     with pytest.raises(OAuthRefused) as error:
         await logins.log_in(scopes=frozenset())
@@ -154,7 +154,7 @@ async def test_a_refresh_token_is_used_once(logins: Logins) -> None:
     assert not await logins.holds(third)
     assert await refused(logins, third.refresh_token) is Fault.INVALID_GRANT
     with pytest.raises(Unauthenticated):
-        await logins.oauth.authenticate_bearer(third.access_token)
+        await logins.bearer.authenticate(third.access_token)
     assert await logins.noted("session.reuse") == 1
 
 
@@ -197,7 +197,7 @@ async def test_a_refresh_may_ask_for_less_but_not_for_more(logins: Logins) -> No
     assert await refused(logins, pair.refresh_token, Visit(scopes=frozenset({Scope.RESTORE}))) is Fault.INVALID_SCOPE
     narrow = await logins.oauth.refresh(pair.refresh_token, Visit(scopes=frozenset({Scope.READ, Scope.MANAGE})))
     assert narrow.scopes == (Scope.READ,), "a refusal uses nothing up"
-    assert (await logins.oauth.authenticate_bearer(narrow.access_token)).scopes == {Scope.READ}
+    assert (await logins.bearer.authenticate(narrow.access_token)).scopes == {Scope.READ}
     assert (await refresh(logins, narrow)).scopes == (Scope.READ, Scope.WRITE)
 
 
@@ -243,12 +243,12 @@ async def test_one_session_is_ended_or_all_but_one(logins: Logins) -> None:
     pairs = [await logins.log_in() for _ in range(4)]
     bobs = await logins.log_in("bob")
     for pair in (*pairs, bobs):
-        await logins.oauth.authenticate_bearer(pair.access_token)
+        await logins.bearer.authenticate(pair.access_token)
     with pytest.raises(SessionNotFound):
         await logins.sessions.revoke(pairs[0].session_id, "logout", user_id=other.id)
     await logins.sessions.revoke(pairs[0].session_id, "logout", user_id=user.id)
     with pytest.raises(Unauthenticated):  # at once, although it was remembered
-        await logins.oauth.authenticate_bearer(pairs[0].access_token)
+        await logins.bearer.authenticate(pairs[0].access_token)
     with pytest.raises(SessionNotFound):
         await logins.sessions.revoke(pairs[0].session_id, "logout", user_id=user.id)
     await logins.sessions.revoke_all(user.id, "logout", keep=pairs[1].session_id)
@@ -263,11 +263,11 @@ async def test_what_ends_trust_ends_the_sessions(logins: Logins) -> None:
 
     async def ends(act: Awaitable[object]) -> None:
         pair = await logins.log_in()
-        await logins.oauth.authenticate_bearer(pair.access_token)
+        await logins.bearer.authenticate(pair.access_token)
         await act
         logins.clock.advance(1)
         with pytest.raises(Unauthenticated):
-            await logins.oauth.authenticate_bearer(pair.access_token)
+            await logins.bearer.authenticate(pair.access_token)
         assert await refused(logins, pair.refresh_token) is Fault.INVALID_GRANT
 
     await ends(users.set_role(user.id, Role.VIEWER))
@@ -282,18 +282,18 @@ async def test_a_role_that_grows_is_known_at_once_and_used_with_the_next_refresh
     user = await logins.people.make("ann", Role.VIEWER)
     pair = await logins.log_in()
     await logins.people.users.set_role(user.id, Role.OPERATOR)
-    assert (await logins.oauth.authenticate_bearer(pair.access_token)).scopes == {Scope.READ}
+    assert (await logins.bearer.authenticate(pair.access_token)).scopes == {Scope.READ}
     pair = await refresh(logins, pair)
-    assert (await logins.oauth.authenticate_bearer(pair.access_token)).scopes == Role.OPERATOR.scopes
+    assert (await logins.bearer.authenticate(pair.access_token)).scopes == Role.OPERATOR.scopes
 
 
 async def test_who_stays_longer_than_a_token_is_asked_for_the_session(logins: Logins, clock: ManualClock) -> None:
     user = await logins.people.make("ann", Role.OPERATOR)
     pair = await logins.log_in()
-    principal = await logins.oauth.authenticate_bearer(pair.access_token)
+    principal = await logins.bearer.authenticate(pair.access_token)
     clock.advance(3_600)
     with pytest.raises(Unauthenticated):
-        await logins.oauth.authenticate_bearer(pair.access_token)
+        await logins.bearer.authenticate(pair.access_token)
     assert await logins.bearer.still_holds(principal) == principal
     await logins.sessions.revoke_all(user.id, "logout")
     with pytest.raises(Unauthenticated):
@@ -340,7 +340,7 @@ async def test_last_use_is_written_apart_from_the_requests(logins: Logins, clock
     user = await logins.people.make("ann")
     pair = await logins.log_in()
     clock.advance(30)
-    await logins.oauth.authenticate_bearer(pair.access_token)
+    await logins.bearer.authenticate(pair.access_token)
     (session,) = await logins.sessions.of(user.id, limit=10)
     assert session.last_used_at == session.created_at
     await logins.sessions.last_use.write_once()
@@ -375,7 +375,7 @@ async def test_a_token_of_somebody_elses_session_is_refused(logins: Logins) -> N
     said = await logins.bearer.read(pair.access_token)
     from_key = access_tokens.mint(await logins.keys.current(), replace(said, user_id=said.user_id + 1))
     with pytest.raises(Unauthenticated):
-        await logins.oauth.authenticate_bearer(from_key)
+        await logins.bearer.authenticate(from_key)
     assert await logins.inspection.state(from_key) is None
 
 
@@ -385,14 +385,14 @@ async def test_a_token_of_somebody_elses_session_is_refused(logins: Logins) -> N
 async def test_a_check_from_memory_takes_less_than_a_fifth_of_a_millisecond(logins: Logins) -> None:
     await logins.people.make("ann")
     token = (await logins.log_in()).access_token
-    await logins.oauth.authenticate_bearer(token)
+    await logins.bearer.authenticate(token)
     times_us = []
     for _ in range(200):
         began = time.perf_counter_ns()
-        await logins.oauth.authenticate_bearer(token)
+        await logins.bearer.authenticate(token)
         times_us.append((time.perf_counter_ns() - began) / 1_000)
     assert statistics.median(times_us) < 200
     logins.clock.advance(LIFETIME_S)
     await logins.sql.write(lambda c: c.execute(delete(sessions)))  # behind its back: remembered for a second at most
     with pytest.raises(Unauthenticated):
-        await logins.oauth.authenticate_bearer(token)
+        await logins.bearer.authenticate(token)

@@ -114,7 +114,7 @@ async def test_with_another_secret_key_nobody_is_locked_out_for_good(logins: Log
     pair = await logins.log_in()
     changed = Logins(logins.sql, clock, secret_key="another secret key, of 32 or more")
     with pytest.raises(Unauthenticated):
-        await changed.oauth.authenticate_bearer(pair.access_token)
+        await changed.bearer.authenticate(pair.access_token)
     await changed.start()
     new = await changed.log_in()
     assert await changed.holds(new)
@@ -215,14 +215,14 @@ async def test_a_revocation_is_known_in_every_process_within_five_seconds(
     user = await here.people.make("ann")
     pair = await here.log_in()
     for process in (here, there, here, there):
-        await process.oauth.authenticate_bearer(pair.access_token)
+        await process.bearer.authenticate(pair.access_token)
     await here.sessions.revoke_all(user.id, "logout")
     began = clock.monotonic()
     with pytest.raises(Unauthenticated):
-        await here.oauth.authenticate_bearer(pair.access_token)
+        await here.bearer.authenticate(pair.access_token)
     with pytest.raises(Unauthenticated):
         while clock.monotonic() - began < SEES_IT_WITHIN_S:
-            await there.oauth.authenticate_bearer(pair.access_token)
+            await there.bearer.authenticate(pair.access_token)
             await asyncio.sleep(0.02)
     assert clock.monotonic() - began < LIFETIME_S + 1.0
     for process, redis in zip(processes, caches, strict=True):

@@ -26,7 +26,6 @@ CSS = "text/css"
 PDF = "application/pdf"
 PARQUET = "application/vnd.apache.parquet"
 BINARY = "application/octet-stream"
-EVENTS = "text/event-stream"
 
 Headers = Mapping[str, str] | None
 Chunks = AsyncIterable[bytes] | AsyncIterable[str] | Iterable[bytes] | Iterable[str]
@@ -72,7 +71,7 @@ class Boilerplates:
 
     @staticmethod
     def stream(chunks: Chunks, media_type: str = BINARY, *, headers: Headers = None) -> Response:
-        """What is made while it is sent: events, frames, anything without a known length."""
+        """What is made while it is sent: frames, anything without a known length."""
         return StreamingResponse(chunks, HttpCodes.OK, headers, media_type)
 
     @staticmethod

@@ -6,15 +6,14 @@ that documents and enforcement cannot differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from fastapi import FastAPI
 
 from backend.src.config.settings import ServerSettings
 from backend.src.core.errors import Conflict
 from backend.src.services.audit import Audit
-from backend.src.web.access import Access, Gate
+from backend.src.web.access import Gate
 from backend.src.web.guarded_routes import add_guarded_route, add_guarded_socket
 from backend.src.web.routes import SOCKET, BodyLimit, Route
 
@@ -26,12 +25,6 @@ class PathManager:
         self._routes: dict[tuple[str, str], Route] = {}
         self._frozen = False
         self._injected = False
-
-    def add_path(self, method: str, path: str, handler: Callable[..., Any], *, access: Access, **options: Any) -> Route:
-        """Collects one route, given as the fields of Route. Raises Conflict: see add."""
-        route = Route(method, path, handler, access=access, **options)
-        self.add(route)
-        return route
 
     def add(self, *routes: Route) -> None:
         """Collects routes. Raises Conflict for a second one of the same method and path, and after freeze."""
@@ -59,10 +52,6 @@ class PathManager:
     def routes(self) -> tuple[Route, ...]:
         """Every route, with its access: fixed paths before those with parameters that would swallow them."""
         return tuple(sorted(self._routes.values(), key=_precedence))
-
-    def open_routes(self) -> tuple[Route, ...]:
-        """Those that anybody may call."""
-        return tuple(route for route in self.routes() if route.access is Access.OPEN)
 
     def inject(self, app: FastAPI, gate: Gate, settings: ServerSettings, audit: Audit | None = None) -> None:
         """Adds every route to the app. Raises Conflict when not frozen, or a second time."""

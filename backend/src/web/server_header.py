@@ -63,7 +63,6 @@ PRESETS: dict[bytes, Preset] = {
     b"image/svg+xml": FILE,  # may hold scripts
     b"video/*": FILM,
     b"multipart/x-mixed-replace": LIVE,  # MJPEG
-    b"text/event-stream": LIVE,
     b"application/pdf": DOCUMENT,
     b"text/csv": FILE,
     b"application/octet-stream": FILE,

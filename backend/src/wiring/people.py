@@ -72,9 +72,7 @@ def _register_sessions(settings: Settings, clock: SystemClock) -> None:
     register(OAuthClients, settings.docs.oauth2_client_id, settings.docs.oauth2_client_secret)
     register(
         OAuthAuthentication,
-        factory=lambda: OAuthAuthentication(
-            get(SQL), get(Users), get(SigningKeys), get(BearerCheck), clock, settings.accounts
-        ),
+        factory=lambda: OAuthAuthentication(get(SQL), get(Users), get(SigningKeys), clock, settings.accounts),
     )
     register(Providers, factory=lambda: _providers(settings, clock))
 

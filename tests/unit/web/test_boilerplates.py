@@ -121,7 +121,6 @@ def test_the_door_lets_no_line_break_through(value: str) -> None:
         (b"text/csv; charset=utf-8", FILE),
         (b"video/mp4", FILM),
         (b"multipart/x-mixed-replace; boundary=frame", LIVE),
-        (b"text/event-stream", LIVE),
         (b"application/vnd.apache.parquet", FILE),
         (b"", API),
     ],

@@ -17,11 +17,10 @@ from backend.src.infra.sql import SQL
 from backend.src.services.accounts import access_tokens, authorization_codes, refresh_tokens, session_rows
 from backend.src.services.accounts.access_tokens import AccessToken, SigningKey
 from backend.src.services.accounts.authorization_codes import CodeRequest
-from backend.src.services.accounts.bearer_check import BearerCheck
 from backend.src.services.accounts.email_addresses import login_name
 from backend.src.services.accounts.lockout import LockedOut, shown_hash
 from backend.src.services.accounts.oauth_refusals import Fault, OAuthRefused
-from backend.src.services.accounts.principal import Principal, Scope
+from backend.src.services.accounts.principal import Scope
 from backend.src.services.accounts.refresh_tokens import Lifetimes, Rotation, Verdict
 from backend.src.services.accounts.session_opening import Granted, Opening, Visit, granted_scopes, open_session
 from backend.src.services.accounts.session_rows import Session
@@ -49,28 +48,22 @@ class PasswordLogin(Protocol):
 
 
 class OAuthAuthentication:
-    """The grants: password, refresh_token, authorization_code; and the check of what they gave."""
+    """The grants: password, refresh_token, authorization_code."""
 
     def __init__(
         self,
         sql: SQL,
         users: PasswordLogin,
         keys: SigningKeys,
-        bearer: BearerCheck,
         clock: Clock,
         settings: AccountSettings,
     ) -> None:
         self._sql = sql
         self._users = users
         self._keys = keys
-        self._bearer = bearer
         self._clock = clock
         self._lifetimes = Lifetimes(settings.refresh_token_s, settings.session_s)
         self._access_token_s = settings.access_token_s
-
-    async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
-        """The person who bears an access token. Raises Unauthenticated, Unavailable."""
-        return await self._bearer.authenticate(token)
 
     async def log_in(self, email: str, password: str, visit: Visit) -> TokenPair:
         """The password grant. Raises Unauthenticated, TooMany, OAuthRefused (invalid_scope)."""

@@ -95,11 +95,6 @@ class Crons:
         if self._runs.silent_s > self._settings.dead_after_s:
             raise Unavailable(f"no sign of life of crons could be written for {self._runs.silent_s:.0f} s")
 
-    @property
-    def running(self) -> frozenset[str]:
-        """What runs in this process."""
-        return self._runs.names
-
     def comes(self, name: str) -> bool:
         """Whether this process would run it by itself: it is not off, and was not paused when last looked at."""
         row = self._rows.get(name)

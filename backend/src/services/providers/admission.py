@@ -67,8 +67,6 @@ class Admission:
         user = user_rows.find_user(connection, email)
         if user is None:
             return self._new(connection, provider, email, claims, now)
-        if not user.verified:
-            raise NotAdmitted(f"the account of {email} is not verified yet", remedy="verify it by its mail first")
         if identity_rows.has_identity(connection, user.id, provider):
             # addresses are given to other people when somebody leaves; subjects are not
             raise NotAdmitted(

@@ -63,7 +63,7 @@ class Bench:
         """One look, and what began ends if it may."""
         await self.crons.look_once()
         async with asyncio.timeout(5):
-            while self.crons.running and self.works.may_end.is_set():
+            while self.crons._runs.names and self.works.may_end.is_set():
                 await asyncio.sleep(0.001)
 
     async def pass_time(self, **delta: float) -> None:
@@ -209,7 +209,7 @@ async def test_what_was_cancelled_before_its_first_step_is_not_left_running(benc
     await bench.crons._runs._cancel("clean")
     row = await bench.row()
     assert (bench.works.runs, row.last_status, row.runner) == (0, CronStatus.INTERRUPTED, None)
-    assert not bench.crons.running
+    assert not bench.crons._runs.names
 
 
 async def test_what_a_stop_interrupted_is_done_by_the_next_start(bench: Bench) -> None:
@@ -269,7 +269,7 @@ async def test_a_run_that_was_given_up_is_cancelled_and_records_nothing(bench: B
     await bench.sql.write(lambda db: cron_rows.give_up(db, row, ended()))
     await bench.sql.write(lambda db: cron_rows.claim(db, replace(taken, requested=True), str(DEAD), START, row.due_at))
     await bench.crons._runs.beat_once()
-    assert not bench.crons.running
+    assert not bench.crons._runs.names
     assert (await bench.row()).runner == str(DEAD)
 
 
@@ -307,10 +307,10 @@ async def test_who_is_out_of_touch_stops_before_others_may_begin(bench: Bench) -
     await bench.pass_time(minutes=15)
     bench.clock.advance(9)
     await bench.crons._fence()
-    assert bench.crons.running == {"clean"}
+    assert bench.crons._runs.names == {"clean"}
     bench.clock.advance(2)
     await bench.crons._fence()
-    assert not bench.crons.running
+    assert not bench.crons._runs.names
     assert (await bench.row()).last_status is CronStatus.INTERRUPTED
 
 
