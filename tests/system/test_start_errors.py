@@ -56,6 +56,19 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
         expect(serve(tmp_path, {}, "--port", port), 1, f"port {port}", "PORT")
 
 
+@pytest.mark.parametrize(
+    ("environment", "port", "words"),
+    [
+        ({}, "70000", ("PORT", "70000")),
+        ({"SENDER_HOST": "127.0.0.1", "SENDER_ADDRESS": "larder@example.org"}, "0", ("PORT", "PUBLIC_URL")),
+    ],
+)
+def test_what_the_command_line_overrides_is_checked_like_the_rest(
+    tmp_path: Path, environment: dict[str, str], port: str, words: tuple[str, ...]
+) -> None:
+    expect(serve(tmp_path, environment, "--port", port), CONFIGURATION_WRONG, *words)
+
+
 def test_a_folder_in_use_names_the_server_that_uses_it(tmp_path: Path) -> None:
     with Larder(tmp_path, {}) as larder:
         expect(serve(tmp_path, {}), 1, str(larder.pid), larder.url, "DATA_DIR")

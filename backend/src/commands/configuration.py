@@ -22,10 +22,14 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_settings(options: argparse.Namespace) -> Settings:
-    """Settings from --config or ./config.toml, .env and the environment. Raises ConfigurationError."""
+def read_settings(options: argparse.Namespace, **overriding: object) -> Settings:
+    """Settings from --config or ./config.toml, .env, the environment and what is `overriding` its variables.
+
+    None overrides nothing. Raises ConfigurationError.
+    """
     file = options.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    return load(file, os.environ, DOTENV)
+    given = {variable: str(value) for variable, value in overriding.items() if value is not None}
+    return load(file, {**os.environ, **given}, DOTENV)
 
 
 def with_secret_key(settings: Settings) -> Settings:

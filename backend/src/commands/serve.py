@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import replace
 
 import uvloop
 
@@ -27,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serves until a signal asks for the end."""
-    settings = read_settings(options)
-    given = {name: getattr(options, name) for name in ("host", "port") if getattr(options, name) is not None}
-    settings = with_secret_key(replace(settings, server=replace(settings.server, **given)))
+    settings = with_secret_key(read_settings(options, HOST=options.host, PORT=options.port))
     set_up(debug=settings.server.debug, log_format=settings.server.log_format)
     uvloop.run(serve(settings))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network, ip_network
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from backend.src.config.errors import ConfigurationError
 from backend.src.config.settings import DoorSettings
@@ -41,10 +41,7 @@ def cors_origins(door: DoorSettings) -> tuple[str, ...]:
     """Origins as browsers send them, or `*` alone."""
     origins = _items(door.cors_origins)
     for origin in origins:
-        if origin == ANY and len(origins) == 1:
-            continue
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.hostname or origin != f"{parts.scheme}://{parts.netloc}":
+        if not (_is_origin(origin) or origins == (ANY,)):
             remedy = "give origins like https://panels.example.org, without a path, or * alone"
             raise _wrong("cors_origins (CORS_ORIGINS)", origin, remedy)
     return origins
@@ -57,9 +54,29 @@ def check_door(door: DoorSettings) -> None:
     cors_origins(door)
     if door.tls_key and not door.tls_certificate:
         raise _wrong("tls_key (TLS_KEY)", door.tls_key, "set TLS_CERTIFICATE too, or neither")
-    public = urlsplit(door.public_url)
-    if door.public_url and (public.scheme not in ("http", "https") or not public.hostname):
-        raise _wrong("public_url (PUBLIC_URL)", door.public_url, "give a URL like https://larder.example.org")
+    if door.public_url:
+        try:
+            web_address(door.public_url)
+        except ValueError as exc:
+            remedy = "give a URL like https://larder.example.org"
+            raise _wrong("public_url (PUBLIC_URL)", door.public_url, remedy) from exc
+
+
+def web_address(text: str) -> SplitResult:
+    """The parts of an http or https address. Raises ValueError for any other text."""
+    parts = urlsplit(text)
+    _ = parts.port  # looked at only when it is asked for
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{text!r} is no http or https address")
+    return parts
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = web_address(text)
+    except ValueError:
+        return False
+    return text == f"{parts.scheme}://{parts.netloc}"
 
 
 def _items(text: str) -> tuple[str, ...]:

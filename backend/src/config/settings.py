@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+EVERYWHERE = ("0.0.0.0", "::")  # to listen on; nobody can be sent there
+
 
 class Role(StrEnum):
     """Which services this process runs."""
@@ -375,7 +377,7 @@ class Settings:
         if self.door.public_url:
             return self.door.public_url.rstrip("/")
         scheme = "https" if self.door.tls_certificate else "http"
-        host = "localhost" if self.server.host in ("0.0.0.0", "::") else self.server.host
+        host = "localhost" if self.server.host in EVERYWHERE else self.server.host
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.server.port}"
 
     @property

@@ -7,15 +7,14 @@ import re
 from collections import Counter
 from dataclasses import fields
 from typing import Any
-from urllib.parse import urlsplit
 
 from backend.src.config.accounts import check_accounts
 from backend.src.config.cameras import check_cameras
-from backend.src.config.door import check_door
+from backend.src.config.door import check_door, web_address
 from backend.src.config.errors import ConfigurationError
 from backend.src.config.mail import check_mail
 from backend.src.config.schedule import REMEDY, Schedule
-from backend.src.config.settings import CronSettings, ProviderSettings, Role, Secret, Settings, sections
+from backend.src.config.settings import EVERYWHERE, CronSettings, ProviderSettings, Role, Secret, Settings, sections
 
 SECRET_KEY_LENGTH = 32
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "change_me", "placeholder", "secret", "password"})
@@ -58,6 +57,7 @@ def validate(settings: Settings) -> None:
     _check_schedules(settings.crons)
     _check_role(settings)
     _check_providers(settings.providers)
+    _check_links(settings)
 
 
 def _check_value(key: str, variable: str | None, value: Any) -> None:
@@ -158,12 +158,23 @@ def _check_provider(provider: ProviderSettings) -> None:
 
 def _check_issuer(provider: ProviderSettings) -> None:
     where = f"providers.issuer of {provider.name} = {provider.issuer!r}"
+    no_address = ConfigurationError(f"{where} is no address", remedy="give its https address, without ? and #")
     try:
-        parts = urlsplit(provider.issuer)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("https", "http") or parts.query or parts.fragment:
-        raise ConfigurationError(f"{where} is no address", remedy="give its https address, without ? and #")
-    if parts.scheme == "http" and host not in _LOOPBACK:
+        parts = web_address(provider.issuer)
+    except ValueError as exc:
+        raise no_address from exc
+    if parts.query or parts.fragment:
+        raise no_address
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise ConfigurationError(f"{where} is not protected", remedy="use https; http is for this machine alone")
+
+
+def _check_links(settings: Settings) -> None:
+    """What is mailed, and where providers send people back to, is opened elsewhere and later."""
+    host, port = settings.server.host, settings.server.port
+    reachable = settings.door.public_url or (host not in EVERYWHERE and port)
+    if (settings.mail.configured or settings.providers) and not reachable:
+        raise ConfigurationError(
+            f"door.public_url (PUBLIC_URL) is not set, and nobody is reached at HOST={host}, PORT={port}",
+            remedy="set PUBLIC_URL to the address by which people reach this server: https://larder.example.org",
+        )

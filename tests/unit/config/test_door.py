@@ -43,6 +43,9 @@ def test_lists_are_taken_apart() -> None:
         ("TLS_KEY", "/etc/key.pem"),
         ("PUBLIC_URL", "larder.example.org"),
         ("PUBLIC_URL", "javascript:alert(1)"),
+        ("PUBLIC_URL", "http://[::1"),
+        ("PUBLIC_URL", "http://larder.example.org:port"),
+        ("CORS_ORIGINS", "http://[::1"),
     ],
 )
 def test_what_cannot_be_used_stops_the_start(variable: str, value: str) -> None:

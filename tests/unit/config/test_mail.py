@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.src.config.errors import ConfigurationError
+from backend.src.config.loading import load
 from backend.src.config.mail import check_mail
 from backend.src.config.settings import MailSettings, Secret
 
@@ -41,3 +42,13 @@ def test_what_cannot_work_stops_the_start(mail: MailSettings, named: str) -> Non
     with pytest.raises(ConfigurationError, match=named) as caught:
         check_mail(mail)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("listening", [{"HOST": "0.0.0.0"}, {"HOST": "::"}, {"PORT": "0"}])
+def test_links_in_mail_must_lead_somewhere(listening: dict[str, str]) -> None:
+    environment = {**listening, "SENDER_HOST": "mail.example.org", "SENDER_ADDRESS": ADDRESS}
+    with pytest.raises(ConfigurationError, match="PUBLIC_URL") as caught:
+        load(None, environment)
+    assert next(iter(listening)) in caught.value.message and "https://" in caught.value.remedy
+    load(None, {**environment, "PUBLIC_URL": "https://larder.example.org"})
+    load(None, {name: value for name, value in environment.items() if name not in listening})

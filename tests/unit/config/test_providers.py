@@ -25,6 +25,17 @@ def written(folder: Path, *tables: dict[str, str]) -> Path:
     return path
 
 
+@pytest.mark.parametrize("listening", [{"HOST": "0.0.0.0"}, {"HOST": "::"}, {"PORT": "0"}])
+def test_where_it_listens_must_be_where_providers_send_people_back_to(
+    tmp_path: Path, listening: dict[str, str]
+) -> None:
+    file = written(tmp_path, LAB)
+    with pytest.raises(ConfigurationError, match="PUBLIC_URL"):
+        load(file, listening)
+    load(file, {**listening, "PUBLIC_URL": "https://larder.example.org"})
+    load(None, listening)
+
+
 def test_there_are_none_by_default() -> None:
     assert load(None, {}).providers == ()
 
@@ -46,6 +57,7 @@ def test_each_table_is_a_provider_and_the_environment_has_its_secret(tmp_path: P
         ({"issuer": ""}, "is no address"),
         ({"issuer": "login.lab.example"}, "is no address"),
         ({"issuer": "https://login.lab.example:port"}, "is no address"),
+        ({"issuer": "https://[::1"}, "is no address"),
         ({"issuer": "https://login.lab.example?realm=lab"}, "is no address"),
         ({"issuer": "http://login.lab.example"}, "is not protected"),
         ({"client_id": ""}, "client_id of lab is missing"),
