@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from backend.src.__main__ import COMMANDS
-from backend.src.config.loading import environment_names, secret_names
+from backend.src.config.loading import environment_names, load, secret_names
 from backend.src.config.settings import Role
 from docker.healthcheck import alive
 
@@ -98,12 +98,51 @@ def test_no_secret_is_handed_over_but_as_a_file() -> None:
     """What stands in a variable is shown to everybody who may look at a container."""
     declared = compose()["secrets"]
     for name, service in services().items():
-        variables = set(service.get("environment", {}))
+        variables = {one for one, value in service.get("environment", {}).items() if value}
         assert not variables & secret_names() and not {"MYSQL_PASSWORD", "MINIO_ROOT_PASSWORD"} & variables, name
-        files = [value for one, value in service.get("environment", {}).items() if one.endswith("_FILE")]
+        files = [value for one, value in service.get("environment", {}).items() if value and one.endswith("_FILE")]
         assert {Path(file).name for file in files} <= set(service.get("secrets", ())) <= set(declared), name
     assert all(secret["file"].startswith(".secrets/") for secret in declared.values())
     assert "/.secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", [name for name, service in ours().items() if "env_file" in service])
+def test_what_env_says_of_other_servers_is_not_believed(name: str, tmp_path: Path) -> None:
+    """A .env that serves without containers may lie there already: every service reads it."""
+    own = in_the_container(ours()[name]["environment"], tmp_path)
+    theirs = {
+        variable: "1" if variable.endswith("PORT") else "theirs-" * 5
+        for variable, (section, _) in environment_names().items()
+        if section in ("sql", "cache", "bucket") or variable in ("HOST", "PORT", "DATA_DIR", "SECRET_KEY")
+    }
+    files = {f"{variable}_FILE": "/theirs" for variable in set(theirs) & secret_names()}
+    expected, found = load(None, own), load(None, {**theirs, **files, **own})
+    assert (found.sql, found.bucket) == (expected.sql, expected.bucket)
+    assert (found.cache.socket, found.cache.host) == (expected.cache.socket, "")
+    assert found.cache.password == expected.cache.password and found.server == expected.server
+    servers = services()
+    assert (found.sql.user, found.sql.database) == tuple(
+        servers["mysql"]["environment"][one] for one in ("MYSQL_USER", "MYSQL_DATABASE")
+    )
+    assert found.bucket.user == servers["minio"]["environment"]["MINIO_ROOT_USER"]
+
+
+def test_env_has_what_the_containers_do_not_say(tmp_path: Path) -> None:
+    own = in_the_container(ours()["api"]["environment"], tmp_path)
+    env = {"PUBLIC_URL": "https://larder.example.org", "SENDER_HOST": "mail", "SENDER_ADDRESS": "larder@example.org"}
+    settings = load(None, {**env, **own})
+    assert settings.door.public_url == env["PUBLIC_URL"] and settings.mail.configured
+
+
+def in_the_container(environment: dict[str, str], secrets: Path) -> dict[str, str]:
+    """The variables as compose sets them when .env has none of those that it asks for; secrets lie in a folder."""
+    found = {name: re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value) for name, value in environment.items()}
+    for name, value in found.items():
+        if name.endswith("_FILE") and value:
+            path = secrets / Path(value).name
+            path.write_text("0123456789" * 4)
+            found[name] = str(path)
+    return found
 
 
 def test_each_role_is_a_service_that_begins_after_the_schema_and_the_servers() -> None:
