@@ -227,6 +227,18 @@ async def test_without_a_server_nothing_is_sent_and_nothing_is_wrong() -> None:
     await mail.stop()
 
 
+@pytest.mark.parametrize("address", ["", "larder", "larder@", "Larder <a@b.org>", "Larder<a@b.org>", "larder@my_host"])
+async def test_a_sender_that_is_none_stops_the_start(server: SmtpServer, address: str) -> None:
+    """Later, it would be those who ask for a mail that are told of a wrong address."""
+    with pytest.raises(StartFailed, match="SENDER_ADDRESS") as caught:
+        await started(server.settings(address=address))
+    assert caught.value.remedy
+
+
+async def test_a_sender_in_a_network_of_ones_own_is_accepted(server: SmtpServer) -> None:
+    await started(server.settings(address="larder@gateway"))
+
+
 async def test_a_ca_file_that_is_none_stops_the_start(server: SmtpServer) -> None:
     with pytest.raises(StartFailed, match="SENDER_CA_FILE"):
         await started(server.settings(ca_file="/nowhere.pem"))

@@ -17,7 +17,7 @@ ADDRESS = "larder@example.org"
     [
         MailSettings(),
         MailSettings(host="mail.example.org", address=ADDRESS, password=Secret("x")),
-        MailSettings(host="relay", address="larder@gateway", security="none"),
+        MailSettings(host="relay", address=ADDRESS, security="none"),
         MailSettings(host="127.0.0.1", address=ADDRESS, password=Secret("x"), security="none"),
         MailSettings(host="localhost", address=ADDRESS, password=Secret("x"), security="none"),
     ],
@@ -26,21 +26,9 @@ def test_what_can_be_meant_is_accepted(mail: MailSettings) -> None:
     check_mail(mail)
 
 
-@pytest.mark.parametrize(
-    ("mail", "named"),
-    [
-        (MailSettings(host="mail.example.org"), "SENDER_ADDRESS"),
-        (MailSettings(host="mail.example.org", address="larder"), "SENDER_ADDRESS"),
-        (MailSettings(host="mail.example.org", address="Larder <a@b.org>"), "SENDER_ADDRESS"),
-        (
-            MailSettings(host="mail.example.org", address=ADDRESS, password=Secret("x"), security="none"),
-            "SENDER_SECURITY",
-        ),
-    ],
-)
-def test_what_cannot_work_stops_the_start(mail: MailSettings, named: str) -> None:
-    with pytest.raises(ConfigurationError, match=named) as caught:
-        check_mail(mail)
+def test_a_password_in_the_clear_stops_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="SENDER_SECURITY") as caught:
+        check_mail(MailSettings(host="mail.example.org", address=ADDRESS, password=Secret("x"), security="none"))
     assert caught.value.remedy
 
 

@@ -11,7 +11,7 @@ from aiosmtplib import SMTP
 
 from backend.src.config.settings import MailSettings
 from backend.src.core.clock import Clock
-from backend.src.core.errors import StartFailed, Unavailable
+from backend.src.core.errors import Invalid, StartFailed, Unavailable
 from backend.src.core.final_singleton import FinalSingleton
 from backend.src.infra.mail import conversation
 from backend.src.infra.mail.conversation import LineLost
@@ -47,8 +47,9 @@ class MailManagement(metaclass=FinalSingleton):
         return self._settings.timeout_s * SEND_LIMIT
 
     async def start(self) -> None:
-        """Connects to nothing yet: a mail server that is away stops nobody. Raises StartFailed for a bad ca_file."""
+        """Connects to nothing yet: a mail server that is away stops nobody. Raises StartFailed for a bad setting."""
         if self.configured:
+            _check_sender(self._settings.address)
             self._tls = await asyncio.to_thread(_tls_context, self._settings.ca_file)
 
     async def stop(self) -> None:
@@ -169,6 +170,15 @@ class MailManagement(metaclass=FinalSingleton):
             if isinstance(client.transport, asyncio.Transport):
                 client.transport.abort()  # at once: there is nobody left to say goodbye to
             client.close()
+
+
+def _check_sender(address: str) -> None:
+    try:
+        parse_address(address)
+    except Invalid as exc:
+        message = f"mail.address (SENDER_ADDRESS) = {address!r} is no e-mail address"
+        remedy = "give the bare address that mail shall come from, or leave SENDER_HOST empty to send none"
+        raise StartFailed(message, remedy=remedy) from exc
 
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
