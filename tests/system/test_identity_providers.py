@@ -22,6 +22,7 @@ from tests.system.browser import PUBLIC_URL, Browser, parameters
 VERIFIER = "a-verifier-of-forty-three-characters-or-more"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 PASSWORD = "plum hatch orbit vellum"
+GIVES_UP_WITHIN_S = 5.0
 CONFIGURATION = """
 [accounts]
 registration = "open"
@@ -236,7 +237,7 @@ def test_nothing_secret_is_written_into_the_log_or_the_database(larder: Larder, 
 def test_a_provider_that_is_not_there_is_said_to_be(larder: Larder) -> None:
     began = time.monotonic()
     answer = httpx.get(f"{larder.url}/oauth/login/gone")
-    assert answer.status_code == 503 and answer.json()["remedy"] and time.monotonic() - began < 2
+    assert answer.status_code == 503 and answer.json()["remedy"] and time.monotonic() - began < GIVES_UP_WITHIN_S
     assert httpx.get(f"{larder.url}/oauth/login/unknown").status_code == 404
 
 
@@ -247,7 +248,7 @@ def test_a_provider_that_hangs_keeps_nobody_waiting(larder: Larder, provider: Op
         began = time.monotonic()
         answer = browser.get(callback)
         assert answer.status_code == 503 and "lab" in answer.json()["detail"] and answer.json()["remedy"]
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < GIVES_UP_WITHIN_S
     finally:
         provider.thaw()
     assert browser.log_in("ada").status_code == 200
