@@ -81,8 +81,8 @@ async def _check_of_a_token(folder: Path, environment: Mapping[str, str]) -> flo
         sql, accounts = RuntimeManager.get(SQL), RuntimeManager.get(Accounts)
         person = await RuntimeManager.get(Users).create(UserDraft(EMAIL, "Bench", Role.OPERATOR, PASSWORD), by="bench")
         await sql.write(lambda db: _history(db, person.id), touches=("users", "sessions"))
-        oauth, visit = RuntimeManager.get(OAuthAuthentication), Visit(None, "bench", None, None)
-        began = [await oauth.begin_session(person, method="password", device=visit.device) for _ in range(PEOPLE)]
+        oauth, visit = RuntimeManager.get(OAuthAuthentication), Visit(device="bench")
+        began = [await oauth.begin_session(person, "password", visit) for _ in range(PEOPLE)]
         tokens = itertools.cycle([pair.access_token for pair in began])
         checks, started = 0, time.perf_counter()
         while time.perf_counter() - started < CHECK_FOR_S:

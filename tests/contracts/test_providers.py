@@ -19,6 +19,7 @@ from backend.src.infra.sql.tables import audit, authorization_codes, identities,
 from backend.src.services.accounts import codes, user_rows
 from backend.src.services.accounts.codes import CodeDraft, Purpose
 from backend.src.services.accounts.principal import Role, Scope
+from backend.src.services.accounts.session_opening import Visit
 from backend.src.services.accounts.token_pair import TokenPair
 from backend.src.services.accounts.user_rows import User
 from backend.src.services.accounts.users import TRUST, delete_user, disable_user
@@ -52,7 +53,7 @@ class Stand:
         )
         self._numbers = itertools.count()
 
-    async def _begin(self, user: User, **_: Any) -> TokenPair:
+    async def _begin(self, user: User, _method: str, _visit: Visit) -> TokenPair:
         self.users.append(user)
         return TokenPair("access", "refresh", 600, (Scope.READ,), "0123456789abcdef")
 

@@ -74,14 +74,16 @@ def endpoint_builders(settings: Settings, control: RuntimeControl) -> tuple[Call
         lambda: OAuthEndpoint(
             get(OAuthAuthentication), get(TokenInspection), get(Sessions), get(OAuthClients), settings.public_url
         ),
-        lambda: AuthorizeEndpoint(get(OAuthAuthentication), get(OAuthClients), settings.public_url, get(Providers).all),
+        lambda: AuthorizeEndpoint(
+            get(OAuthAuthentication), get(OAuthClients), settings.public_url, get(Providers).all()
+        ),
         lambda: SessionsEndpoint(get(Sessions), get(Users)),
         lambda: ProvidersEndpoint(get(Providers)),
         lambda: ApiKeysEndpoint(get(ApiKeys)),
         lambda: UsersEndpoint(get(Users), get(Registrations), get(PasswordResets)),
         lambda: ProfileEndpoint(get(Users), get(Profiles)),
         _registration,
-        lambda: AccountPagesEndpoint(_registration(), get(OAuthAuthentication), get(Providers).all),
+        lambda: AccountPagesEndpoint(_registration(), get(OAuthAuthentication), get(Providers).all()),
         lambda: AuditEndpoint(get(Audit)),
         lambda: AdminEndpoint(control),
         lambda: PvsEndpoint(catalog, live, names),

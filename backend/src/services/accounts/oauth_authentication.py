@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
@@ -27,24 +26,11 @@ from backend.src.services.accounts.session_rows import Session
 from backend.src.services.accounts.signing_keys import SigningKeys
 from backend.src.services.accounts.token_pair import TokenPair
 from backend.src.services.accounts.tokens import hash_of
+from backend.src.services.accounts.user_rows import User
+from backend.src.services.accounts.users import Users
 from backend.src.services.audit import AuditEntry, audit_rows
 
 log = logging.getLogger(__name__)
-
-
-class Person(Protocol):
-    """Somebody who has proved who they are."""
-
-    @property
-    def id(self) -> int:
-        """In `users`."""
-
-
-class PasswordLogin(Protocol):
-    """users.py, as far as a login needs it."""
-
-    async def authenticate(self, email: str, password: str) -> Person:
-        """Raises Unauthenticated, TooMany."""
 
 
 class OAuthAuthentication:
@@ -53,7 +39,7 @@ class OAuthAuthentication:
     def __init__(
         self,
         sql: SQL,
-        users: PasswordLogin,
+        users: Users,
         keys: SigningKeys,
         clock: Clock,
         settings: AccountSettings,
@@ -69,21 +55,20 @@ class OAuthAuthentication:
         """The password grant. Raises Unauthenticated, TooMany, OAuthRefused (invalid_scope)."""
         since = self._clock.now()
         user = await self._prove(email, password, visit)
-        return await self._begin(user, "password", visit, since)
+        return await self.begin_session(user, "password", visit, since=since)
 
-    async def begin_session(
-        self,
-        user: Person,
-        *,
-        method: str,
-        client: str | None = None,
-        device: str | None = None,
-        address: str | None = None,
-        scopes: Collection[Scope] | None = None,
-    ) -> TokenPair:
-        """A session of somebody who has proved elsewhere who they are. Raises Unauthenticated, OAuthRefused."""
-        visit = Visit(client, device, address, None if scopes is None else frozenset(scopes))
-        return await self._begin(user, method, visit, self._clock.now())
+    async def begin_session(self, user: User, method: str, visit: Visit, *, since: datetime | None = None) -> TokenPair:
+        """A session of somebody who has proved who they are, and began to at `since`, or just now.
+
+        Raises Unauthenticated, OAuthRefused.
+        """
+        key, refresh = await self._keys.current(), refresh_tokens.new_refresh_token()
+        now = self._clock.now()
+        opening = Opening(secrets.token_hex(8), method, hash_of(refresh), now, since or now)
+        session, granted = await self._sql.write(
+            lambda connection: open_session(connection, user.id, opening, visit, self._lifetimes)
+        )
+        return self._pair(key, session, granted, refresh, now)
 
     async def refresh(self, token: str, visit: Visit) -> TokenPair:
         """New tokens for a refresh token, which is used up. Raises OAuthRefused (invalid_grant, invalid_scope).
@@ -141,7 +126,7 @@ class OAuthAuthentication:
             raise OAuthRefused(Fault.INVALID_GRANT, "the code is not known, was used, has expired, or is another's")
         return self._pair(key, *begun, refresh, now)
 
-    async def _prove(self, email: str, password: str, visit: Visit) -> Person:
+    async def _prove(self, email: str, password: str, visit: Visit) -> User:
         try:
             return await self._users.authenticate(email, password)
         except LockedOut:
@@ -152,14 +137,6 @@ class OAuthAuthentication:
             entry, now = AuditEntry("login.failed", detail=detail, address=visit.address), self._clock.now()
             await self._sql.write(lambda connection: audit_rows.insert_entry(connection, entry, now))
             raise
-
-    async def _begin(self, user: Person, method: str, visit: Visit, since: datetime) -> TokenPair:
-        key, refresh = await self._keys.current(), refresh_tokens.new_refresh_token()
-        opening = Opening(secrets.token_hex(8), method, hash_of(refresh), self._clock.now(), since)
-        session, granted = await self._sql.write(
-            lambda connection: open_session(connection, user.id, opening, visit, self._lifetimes)
-        )
-        return self._pair(key, session, granted, refresh, opening.now)
 
     def _pair(self, key: SigningKey, session: Session, granted: Granted, refresh: str, now: datetime) -> TokenPair:
         longest = session.created_at + timedelta(seconds=self._lifetimes.longest_s)

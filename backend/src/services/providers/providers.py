@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import httpx
 from sqlalchemy import Connection
@@ -19,7 +18,8 @@ from backend.src.infra.sql import SQL
 from backend.src.services.accounts import authorization_codes, user_rows
 from backend.src.services.accounts.account_mail import AccountMail
 from backend.src.services.accounts.authorization_codes import CodeRequest
-from backend.src.services.accounts.principal import Scope, in_order
+from backend.src.services.accounts.principal import in_order
+from backend.src.services.accounts.session_opening import Visit
 from backend.src.services.accounts.token_pair import TokenPair
 from backend.src.services.accounts.tokens import hash_of
 from backend.src.services.accounts.user_rows import User
@@ -32,6 +32,9 @@ from backend.src.services.providers.identity_rows import Identity
 from backend.src.services.providers.renewal import Renewal
 from backend.src.services.providers.return_address import SentBack, checked_return_address, with_parameters
 from backend.src.services.providers.visit import Answer, Wish
+
+# OAuthAuthentication.begin_session
+BeginSession = Callable[[User, str, Visit], Awaitable[TokenPair]]
 
 METHOD = "provider"
 RANDOM_BYTES = 32
@@ -64,21 +67,6 @@ class LoginStarted:
     state: str
     browser: str
     lifetime_s: float = LIFETIME_S
-
-
-class BeginSession(Protocol):
-    """OAuthAuthentication.begin_session."""
-
-    async def __call__(
-        self,
-        user: User,
-        *,
-        method: str,
-        device: str | None = None,
-        address: str | None = None,
-        scopes: frozenset[Scope] | None = None,
-    ) -> TokenPair:
-        """A session of somebody who has proved who they are."""
 
 
 class Providers:
@@ -147,9 +135,8 @@ class Providers:
         wish = attempt.wish
         if wish.return_to is None:
             user = await self._person(name, client, attempt, answer)
-            return await self._begin_session(
-                user, method=METHOD, device=answer.device, address=answer.address, scopes=wish.scopes
-            )
+            visit = Visit(None, answer.device, answer.address, wish.scopes)
+            return await self._begin_session(user, METHOD, visit)
         try:
             user = await self._person(name, client, attempt, answer)
             return self._back(wish, code=await self._make_code(user, wish))

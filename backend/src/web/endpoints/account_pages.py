@@ -38,7 +38,6 @@ PAGES = {
 }
 SHOWN_ONCE = "For a script or the pages that show the interface. Nobody can look these up later."
 
-ProvidersNow = Callable[[], Sequence[Provider]]
 Model = TypeVar("Model", bound=BaseModel)
 Act = Callable[[Request, Form], Awaitable[str]]
 
@@ -46,7 +45,9 @@ Act = Callable[[Request, Form], Awaitable[str]]
 class AccountPagesEndpoint:
     """HTML for people; the acts are those of the registration endpoint."""
 
-    def __init__(self, registration: RegistrationEndpoint, oauth: OAuthAuthentication, providers: ProvidersNow) -> None:
+    def __init__(
+        self, registration: RegistrationEndpoint, oauth: OAuthAuthentication, providers: Sequence[Provider]
+    ) -> None:
         self._registration = registration
         self._oauth = oauth
         self._providers = providers
@@ -94,7 +95,7 @@ class AccountPagesEndpoint:
             Field("username", "E-mail address", "email", "username"),
             Field("password", "Password", "password", "current-password"),
         )
-        links = tuple(Link(f"/oauth/login/{one.name}", f"Log in with {one.label}") for one in self._providers())
+        links = tuple(Link(f"/oauth/login/{one.name}", f"Log in with {one.label}") for one in self._providers)
         return _render(request, FormPage("Log in", LOGIN, "Log in", fields, "", links), {}, error)
 
     async def _verify(self, request: Request, form: Form) -> str:

@@ -5,7 +5,7 @@ No consent is asked for: the client is this server. Nothing is sent to an addres
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -37,8 +37,6 @@ CREDENTIALS = (
     Field("password", "Password", "password", "current-password"),
 )
 
-ProvidersNow = Callable[[], Sequence[Provider]]
-
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -59,7 +57,7 @@ class AuthorizeEndpoint:
     """Shows the page, takes what was typed, sends the browser back with a code."""
 
     def __init__(
-        self, oauth: OAuthAuthentication, clients: OAuthClients, public_url: str, providers: ProvidersNow
+        self, oauth: OAuthAuthentication, clients: OAuthClients, public_url: str, providers: Sequence[Provider]
     ) -> None:
         self._oauth = oauth
         self._clients = clients
@@ -109,7 +107,7 @@ class AuthorizeEndpoint:
     ) -> Response:
         guard = guard_of(request)
         hidden = {name: form[name] for name in ASKED if name in form} | {FIELD: guard}
-        links = tuple(_login_link(provider, ask) for provider in self._providers())
+        links = tuple(_login_link(provider, ask) for provider in self._providers)
         page = FormPage("Log in", PATH, "Log in", CREDENTIALS, "to the pages of this server", links)
         return keep_guard(request, page.render(hidden, error), guard)
 

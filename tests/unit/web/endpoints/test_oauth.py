@@ -59,9 +59,7 @@ class Site:
             people.registrations, people.resets, people.verification, Audit(sql, self.logins.clock)
         )
 
-        def providers() -> list[Provider]:
-            return [Provider("lab", "The <Lab>")]
-
+        providers = [Provider("lab", "The <Lab>")]
         endpoints: tuple[Any, ...] = (
             OAuthEndpoint(oauth, self.logins.inspection, self.logins.sessions, clients, URL),
             AuthorizeEndpoint(oauth, clients, URL, providers),
