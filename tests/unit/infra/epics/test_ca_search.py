@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from backend.src.infra.epics.ca_search import (
     FRAME_BYTES,
     HEADER,
     SEARCH,
+    TRIES,
     VERSION,
     ChannelSearch,
     _answered,
@@ -66,6 +68,26 @@ def test_addresses_are_those_of_libca(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPICS_CA_SERVER_PORT", "5999")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         assert sorted(search_addresses(probe.fileno())) == [("127.0.0.1", 5999), ("127.0.0.2", 5070)]
+
+
+def test_absent_names_are_asked_for_three_times_and_then_left_to_libca(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Channel] = []
+    channels = [Channel("A"), Channel("B")]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.setblocking(False)
+        monkeypatch.setenv("EPICS_CA_ADDR_LIST", f"127.0.0.1:{deaf.getsockname()[1]}")
+        monkeypatch.setenv("EPICS_CA_AUTO_ADDR_LIST", "NO")
+        search = ChannelSearch(channels, opened.append)
+        search.begin()
+        now = time.monotonic()
+        while not search.advance(now):
+            now += 0.01
+        asked = [parsed(deaf.recv(2 * FRAME_BYTES)) for _ in range(TRIES)]
+        with pytest.raises(BlockingIOError):
+            deaf.recv(1)
+    assert TRIES == 3 and asked == [[(0, "A"), (1, "B")]] * 3
+    assert opened == channels
 
 
 def test_a_search_that_fails_leaves_its_channels_to_libca() -> None:
