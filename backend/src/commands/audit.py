@@ -12,7 +12,7 @@ from backend.src.commands.printing import print_json, print_table
 AUDIT = "/v1/admin/audit"
 FILTERS = {
     "actor": "id or name of who did it",
-    "action": 'e.g. "DELETE /v1/pvs/{pv_id}"',
+    "action": 'e.g. "DELETE /v1/pvs/{id}"',
     "target": "what it was done to",
     "address": "where it came from",
     "request-id": "X-Request-ID of the answer",
