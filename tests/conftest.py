@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.servers.mariadb import mariadb
@@ -19,6 +20,12 @@ __all__ = ["mariadb", "redis_server"]
 
 # libca and PVAccess read these once a process, so before any test makes a context
 os.environ.update(CLIENT_ENVIRONMENT)
+
+
+# The same examples each time, however long one takes: a landing is no place for a search by chance.
+# To search: HYPOTHESIS_PROFILE=default pytest tests/unit
+settings.register_profile("same", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 class ByPlace(LoadScopeScheduling):  # type: ignore[misc]

@@ -27,7 +27,7 @@ from backend.src.core.data_folder import DataFolder
 from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0
 
 
 def clean_environment(data_dir: Path, port: int, extra: Mapping[str, str]) -> dict[str, str]:
@@ -97,20 +97,33 @@ class Larder:
         """Asks it to end and returns its exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        return self._ended()
+        return self.ended()
 
     def kill(self) -> None:
         """kill -9."""
         assert self._process is not None
         self._process.kill()
-        self._ended()
+        self.ended()
+
+    def ended(self) -> int:
+        """Waits until it has ended, without asking it to, and returns its exit code."""
+        assert self._process is not None
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+        try:
+            return self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
 
     def key(self, *scopes: str, name: str = "test") -> str:
         """The token of a new API key."""
         body = {"appName": name, "scopes": scopes}
         return str(self.api.call("POST", "/v1/api-keys", json=body)["token"])
 
-    def wait_for(self, path: str, condition: Any, timeout_s: float = 10.0) -> Any:
+    def wait_for(self, path: str, condition: Any, timeout_s: float = 30.0) -> Any:
         """Asks for `path` until `condition` of the answer holds, and returns that answer."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -130,18 +143,6 @@ class Larder:
         if self._process is not None and self._process.poll() is None:
             self.stop()
 
-    def _ended(self) -> int:
-        assert self._process is not None
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        try:
-            return self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
-
     def _wait_until_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -152,5 +153,6 @@ class Larder:
                     if client.get("/health/ready").is_success:
                         return
                 except httpx.TransportError:
-                    time.sleep(0.02)
+                    pass
+                time.sleep(0.02)
         raise AssertionError(f"not ready after {READY_TIMEOUT_S} s: {self.log[-2000:]}")
