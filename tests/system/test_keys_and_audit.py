@@ -115,5 +115,5 @@ def test_keys_trail_and_end_by_command(tmp_path: Path) -> None:
         refusal = httpx.put(f"{larder.url}/v1/admin/stop", headers={"X-API-Key": larder.key("write", "manage")})
         assert refusal.status_code == 403
         command(folder, "stop")
-        assert larder.stop() == 0 and f"asked for by {made['createdBy']}" in larder.log
+        assert larder.ended() == 0 and f"asked for by {made['createdBy']}" in larder.log
         command(folder, "stop", expect=4)

@@ -192,4 +192,4 @@ def test_who_is_about_to_end_is_alive_but_not_ready(larder: Larder) -> None:
         assert (ready.status_code, ready.json()["status"]) == (503, "stopping")
         assert client.get("/health/live").status_code == 200
         assert httpx.get(f"{larder.url}/health/live").status_code == 200, "new connections are taken as well"
-    assert larder.stop() == 0
+    assert larder.ended() == 0
