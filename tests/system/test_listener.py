@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from backend.src.config.settings import DoorSettings, ServerSettings
 from backend.src.core.errors import StartFailed
 from backend.src.core.runtime_control import RuntimeControl
+from backend.src.core.supervisor import Supervisor
 from backend.src.web import strict_protocols
 from backend.src.web.listener import Listener
 from backend.src.web.tls import Certificate
@@ -40,15 +41,17 @@ SOCKET = (
 async def listening(door: DoorSettings | None = None) -> AsyncIterator[str]:
     """The URL of a server of the sample endpoints."""
     settings = replace(SETTINGS, server=ServerSettings(port=0), door=door or DoorSettings())
-    listener, control = Listener(settings), RuntimeControl()
+    listener, control, supervisor = Listener(settings), RuntimeControl(), Supervisor()
     url = listener.bind()
-    serving = asyncio.ensure_future(listener.serve(make_app(Sample()), control))
+    serving = asyncio.ensure_future(listener.serve(make_app(Sample()), control, supervisor))
     try:
         await until_it_listens(url)
+        assert supervisor.running() == (("certificate",) if settings.door.tls_certificate else ())
         yield url
     finally:
         control.stop("the test is over")
         await serving
+        await supervisor.stop()
         listener.close()
 
 

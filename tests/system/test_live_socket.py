@@ -21,6 +21,7 @@ from backend.src.config.settings import ServerSettings, Settings, StreamingSetti
 from backend.src.core.clock import SystemClock
 from backend.src.core.errors import Unauthenticated
 from backend.src.core.runtime_control import RuntimeControl
+from backend.src.core.supervisor import Supervisor
 from backend.src.infra.epics.frame import ValueType, bits_from_scalar
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
 from backend.src.services.live import LiveNames, LiveTable
@@ -92,7 +93,7 @@ class Served:
     async def running(self) -> AsyncIterator[Served]:
         listener = Listener(self.settings)
         listener.bind()
-        serving = asyncio.ensure_future(listener.serve(self.app, self.control))
+        serving = asyncio.ensure_future(listener.serve(self.app, self.control, Supervisor()))
         try:
             await self._until_it_listens()
             yield self

@@ -11,6 +11,8 @@ from backend.src.commands.configuration import add_configuration, read_settings,
 from backend.src.config.settings import Settings
 from backend.src.core.data_folder import DataFolder
 from backend.src.core.logs import set_up
+from backend.src.core.runtime_manager import RuntimeManager
+from backend.src.core.supervisor import Supervisor
 from backend.src.server import Server
 from backend.src.web.listener import Listener
 
@@ -45,7 +47,7 @@ async def serve(settings: Settings) -> None:
             async with server.running():
                 folder.say_where(url)
                 log.info("Larder answers at %s (role %s, process ready)", url, settings.server.role.value)
-                await listener.serve(server.app, server.control)
+                await listener.serve(server.app, server.control, RuntimeManager.get(Supervisor))
     finally:
         listener.close()
         folder.unlock()

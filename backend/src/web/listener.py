@@ -15,6 +15,7 @@ import uvicorn
 from backend.src.config.settings import Settings
 from backend.src.core.errors import StartFailed
 from backend.src.core.runtime_control import RuntimeControl
+from backend.src.core.supervisor import Supervisor
 from backend.src.web.strict_protocols import StrictHttp, StrictWebSocket
 from backend.src.web.tls import Certificate
 
@@ -46,18 +47,17 @@ class Listener:
         scheme = "https" if self._certificate else "http"
         return f"{scheme}://{shown}:{self._socket.getsockname()[1]}"
 
-    async def serve(self, app: Any, control: RuntimeControl) -> None:
+    async def serve(self, app: Any, control: RuntimeControl, supervisor: Supervisor) -> None:
         """Answers requests until the stop is asked for. The app's lifespan is the caller's to hold open."""
+        if self._certificate is not None:
+            supervisor.start_loop("certificate", self._certificate.follow)
         server = _Uvicorn(self._uvicorn_config(app))
         serving = asyncio.ensure_future(server.serve(sockets=[self._socket] if self._socket else None))
         stopping = asyncio.ensure_future(control.drained(self._settings.server.drain_s))
-        following = asyncio.ensure_future(self._certificate.follow()) if self._certificate else None
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
         stopping.cancel()
-        if following is not None:
-            following.cancel()
 
     def close(self) -> None:
         """Gives the port back; harmless when it was never taken."""
