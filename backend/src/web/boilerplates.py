@@ -32,22 +32,22 @@ Chunks = AsyncIterable[bytes] | AsyncIterable[str] | Iterable[bytes] | Iterable[
 
 
 class Boilerplates:
-    """Builders of answers; no state."""
+    """Builders of answers; no state. Those with content raise ValueError for a status that has none."""
 
     @staticmethod
     def json(content: Any, *, status: HttpCodes = HttpCodes.OK, headers: Headers = None) -> Response:
         """Plain values, dataclasses and NumPy arrays, without pydantic: the tests alone compare it with the model."""
-        return Response(dumps(content), status, headers, JSON)
+        return Response(dumps(content), _with_content(status), headers, JSON)
 
     @staticmethod
     def encoded_json(body: bytes | str, *, status: HttpCodes = HttpCodes.OK, headers: Headers = None) -> Response:
         """What is JSON already."""
-        return Response(body, status, headers, JSON)
+        return Response(body, _with_content(status), headers, JSON)
 
     @staticmethod
     def html(page: str, *, status: HttpCodes = HttpCodes.OK, headers: Headers = None) -> Response:
         """A page of this server."""
-        return Response(page, status, headers, HTML)
+        return Response(page, _with_content(status), headers, HTML)
 
     @staticmethod
     def text(text: str | bytes, *, media_type: str = TEXT, headers: Headers = None) -> Response:
@@ -86,8 +86,8 @@ class Boilerplates:
         """A file to be saved under `name`, whatever that holds."""
         headers = {"Content-Disposition": attachment(name), **(headers or {})}
         if isinstance(content, bytes):
-            return Response(content, status, headers, media_type)
-        return StreamingResponse(content, status, headers, media_type)
+            return Response(content, _with_content(status), headers, media_type)
+        return StreamingResponse(content, _with_content(status), headers, media_type)
 
     @staticmethod
     def redirect(address: str, *, status: HttpCodes = HttpCodes.SEE_OTHER) -> Response:
@@ -127,7 +127,7 @@ class Boilerplates:
             document["errors"] = list(errors)
         # ASCII: what a client sent is quoted, and a lone surrogate has no UTF-8
         body = json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-        return Response(body, status, headers, PROBLEM)
+        return Response(body, _with_content(status), headers, PROBLEM)
 
     @staticmethod
     def next_link(request: HTTPConnection, token: str, *, parameter: str = "continuationToken") -> dict[str, str]:
@@ -136,3 +136,9 @@ class Boilerplates:
         query = urlencode([*kept, (parameter, token)])
         # relative: behind a proxy only the client knows the host
         return {"Link": f'<{request.url.path}?{query}>; rel="next"'}
+
+
+def _with_content(status: HttpCodes) -> HttpCodes:
+    if not status.allows_content:
+        raise ValueError(f"an answer {int(status)} has no content")
+    return status

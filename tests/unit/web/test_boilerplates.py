@@ -76,6 +76,20 @@ def test_each_has_its_status_and_type(answer: Response, status: int, content_typ
         assert answer.body == b"" and "content-length" not in answer.headers
 
 
+@pytest.mark.parametrize("status", [code for code in HttpCodes if not code.allows_content])
+def test_content_is_refused_where_the_rfc_allows_none(status: HttpCodes) -> None:
+    for make in (
+        lambda: Boilerplates.json({}, status=status),
+        lambda: Boilerplates.encoded_json(b"{}", status=status),
+        lambda: Boilerplates.html("<p>", status=status),
+        lambda: Boilerplates.download(b"a", "a", status=status),
+        lambda: Boilerplates.download([b"a"], "a", status=status),
+        lambda: Boilerplates.problem(status, title="a", detail="a", instance="/", request_id="a"),
+    ):
+        with pytest.raises(ValueError, match="content"):
+            make()
+
+
 async def test_a_file_may_come_in_pieces() -> None:
     transport = httpx.ASGITransport(Boilerplates.csv(chunks(), "a.csv"))
     async with httpx.AsyncClient(transport=transport, base_url="http://larder") as client:
