@@ -18,7 +18,7 @@ from backend.src.infra.sql import SQL, migrate
 from backend.src.infra.sql.tables import one_time_codes, sessions
 from backend.src.services.accounts.codes import CodeUnknown, CodeUsed
 from backend.src.services.accounts.lockout import LockedOut
-from backend.src.services.accounts.principal import Role
+from backend.src.services.accounts.principal import Role, Scope
 from backend.src.services.accounts.profiles import WrongPassword
 from backend.src.services.accounts.session_rows import Session, insert_session
 from backend.src.services.accounts.user_rows import AddressTaken, LastAdministrator, User, UserNotFound
@@ -472,6 +472,18 @@ async def test_a_deleted_person_is_forgotten_and_their_id_stays(people: People, 
     assert "ann" not in row and "$2b$" not in row and str(user.id) in row
     again = await people.make("ann")  # the address is free, the id is not
     assert again.id != user.id
+
+
+async def test_who_has_no_password_deletes_by_the_address_and_with_every_scope(people: People) -> None:
+    user = await people.make("ann", Role.OPERATOR, password=None)
+    mine = Role.OPERATOR.scopes
+    narrowed = frozenset({Scope.READ})
+    for email, scopes in ((ANN, narrowed), (ANN, frozenset()), (None, mine), ("", mine), ("bob@lab.example", mine)):
+        with pytest.raises(Forbidden):
+            await people.profiles.delete(user.id, None, email=email, scopes=scopes)
+    await people.profiles.delete(user.id, None, email=" Ann@LAB.example", scopes=mine)
+    with pytest.raises(UserNotFound):
+        await people.users.get(user.id)
 
 
 async def test_the_last_administrator_who_can_log_in_stays(people: People) -> None:

@@ -125,9 +125,10 @@ class ChangedAddress(RequestModel):
 
 
 class Farewell(RequestModel):
-    """The password once more; none for an account that has none."""
+    """The password once more; for an account that has none, its address."""
 
     password: Password | None = None
+    email: Email | None = None
 
 
 class UserAnswer(ResponseModel):

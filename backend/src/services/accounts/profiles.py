@@ -1,6 +1,12 @@
-"""What people change about themselves. Password, address and deletion need the password once more."""
+"""What people change about themselves. Password, address and deletion need the password once more.
+
+Whoever has none, because they come by a provider alone, deletes their account by its address, in a session that may all
+that they may: a token for a program that only reads is no reason to lose it.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from sqlalchemy import Connection
 
@@ -11,9 +17,10 @@ from backend.src.infra.sql import SQL
 from backend.src.services.accounts import codes, session_rows, user_rows
 from backend.src.services.accounts.account_mail import VERIFY, AccountMail
 from backend.src.services.accounts.codes import CodeDraft, CodeUnknown, Purpose
-from backend.src.services.accounts.email_addresses import normalised_address
+from backend.src.services.accounts.email_addresses import login_name, normalised_address
 from backend.src.services.accounts.lockout import LockedOut
 from backend.src.services.accounts.passwords import Passwords
+from backend.src.services.accounts.principal import Scope
 from backend.src.services.accounts.user_rows import User
 from backend.src.services.accounts.users import TRUST, Users, delete_user
 
@@ -113,10 +120,18 @@ class Profiles:
         self._mail.wake()
         return changed
 
-    async def delete(self, user_id: int, password: str | None) -> User:
-        """For good. Raises WrongPassword, LastAdministrator, TooMany."""
-        user = await self._users.get(user_id)
-        proof = await self._prove(user, password or "") if user.has_password else None
+    async def delete(
+        self, user_id: int, password: str | None, *, email: str | None = None, scopes: Collection[Scope] = ()
+    ) -> User:
+        """For good. `email` and the session's scopes count for an account without a password.
+
+        Raises WrongPassword, Forbidden, LastAdministrator, TooMany.
+        """
+        user, proof = await self._users.get(user_id), None
+        if user.has_password:
+            proof = await self._prove(user, password or "")
+        else:
+            _refuse_unmeant(user, email, scopes)
         now, notice = self._clock.now(), self._mail.letters.account_deleted(user.email, user.name)
 
         def work(connection: Connection) -> User:
@@ -146,6 +161,13 @@ class Profiles:
         if proof is None:
             raise WrongPassword
         return proof
+
+
+def _refuse_unmeant(user: User, email: str | None, scopes: Collection[Scope]) -> None:
+    if not user.role.scopes.issubset(scopes):
+        raise Forbidden("this session may less than you", remedy="log in without naming scopes, and delete it then")
+    if email is None or login_name(email) != user.email:
+        raise Forbidden("the address is not the one of this account", remedy="name it as `email`, for you mean it")
 
 
 def _refuse_outdated(connection: Connection, user_id: int, proof: str) -> None:

@@ -75,9 +75,12 @@ class ProfileEndpoint:
         return Accepted(message="look into the mail of the new address")
 
     async def delete(self, farewell: Farewell, principal: Principal = CurrentPrincipal) -> bool:
-        """For good. What you did stays recorded, under the name that you had then."""
+        """For good. What you did stays recorded, under the name that you had then.
+
+        An account without a password is deleted by its address, in a session that was not narrowed to some scopes.
+        """
         password = None if farewell.password is None else farewell.password.get_secret_value()
-        await self._profiles.delete(person_of(principal), password)
+        await self._profiles.delete(person_of(principal), password, email=farewell.email, scopes=principal.scopes)
         return True
 
 
