@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
+
+from starlette.requests import HTTPConnection
 
 from backend.src.core.errors import Invalid
+from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.inputs import FIRST_YEAR, LAST_YEAR, MOST_BIGINT
 
 Key = str | int | datetime
+Row = TypeVar("Row")
 
 
 def write_token(kind: str, *keys: Key) -> str:
@@ -32,6 +37,14 @@ def read_token(token: str, kind: str, *types: type[Key]) -> tuple[Any, ...]:
     except (ValueError, binascii.Error, RecursionError) as exc:
         message = "the continuation token is not one of this list"
         raise Invalid(message, remedy="start again without a token") from exc
+
+
+def page_of(
+    request: HTTPConnection, found: Sequence[Row], size: int, token_of: Callable[[Row], str]
+) -> tuple[Sequence[Row], dict[str, str]]:
+    """Of up to one row more than fits: the page, and the Link to the next one when there was one more."""
+    page = found[:size]
+    return page, Boilerplates.next_link(request, token_of(page[-1])) if len(found) > size else {}
 
 
 def _key(key: object, expected: type[Key]) -> Key:

@@ -15,7 +15,7 @@ from backend.src.web.boilerplates import CSV, Boilerplates
 from backend.src.web.inputs import IdText, Moment, PageSize, Token
 from backend.src.web.inputs import Query as SearchText
 from backend.src.web.models import ResponseModel
-from backend.src.web.paging import read_token, write_token
+from backend.src.web.paging import page_of, read_token, write_token
 from backend.src.web.routes import Route
 
 TOKEN = "audit"
@@ -93,9 +93,7 @@ class AuditEndpoint:
         """Newest first; the Link header leads to the next page."""
         after = read_token(continuation_token, TOKEN, datetime, int) if continuation_token else None
         found = await self._audit.entries(filters, after=after, limit=page_size + 1)
-        page = found[:page_size]
-        more = len(found) > page_size
-        headers = Boilerplates.next_link(request, write_token(TOKEN, page[-1].at, page[-1].id)) if more else None
+        page, headers = page_of(request, found, page_size, lambda last: write_token(TOKEN, last.at, last.id))
         return Boilerplates.encoded_json(_page.dump_json([_state(one) for one in page]), headers=headers)
 
     async def export(self, filters: Filters) -> Response:

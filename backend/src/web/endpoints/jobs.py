@@ -15,7 +15,7 @@ from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.inputs import OpaqueId, PageSize, Token
 from backend.src.web.inputs import Query as SearchText
 from backend.src.web.models import ResponseModel
-from backend.src.web.paging import read_token, write_token
+from backend.src.web.paging import page_of, read_token, write_token
 from backend.src.web.routes import Route
 
 TAGS = ("Jobs",)
@@ -86,9 +86,7 @@ class JobsEndpoint:
         """Newest first; the Link header leads to the next page."""
         after = read_token(continuation_token, TOKEN, datetime, str) if continuation_token else None
         found = await self._jobs.newest(status=status, type_=type_, after=after, limit=page_size + 1)
-        more = len(found) > page_size
-        page = found[:page_size]
-        headers = Boilerplates.next_link(request, _token(page[-1])) if more else None
+        page, headers = page_of(request, found, page_size, lambda last: write_token(TOKEN, last.created_at, last.id))
         return Boilerplates.encoded_json(_page.dump_json([_state(job) for job in page]), headers=headers)
 
     async def get(self, job_id: OpaqueId) -> JobState:
@@ -116,7 +114,3 @@ def _state(job: Job) -> JobState:
         created_by=job.actor,
         abort_requested=job.abort_requested,
     )
-
-
-def _token(job: Job) -> str:
-    return write_token(TOKEN, job.created_at, job.id)

@@ -15,7 +15,7 @@ from backend.src.web.access import Access
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.inputs import IdText, Name, PageSize, PathId, Token
 from backend.src.web.models import ResponseModel
-from backend.src.web.paging import read_token, write_token
+from backend.src.web.paging import page_of, read_token, write_token
 from backend.src.web.routes import Route
 
 TAGS = ("Administration",)
@@ -83,9 +83,7 @@ class MailEndpoint:
         """Newest first, sent ones too until [retention] removes them; the Link header leads to the next page."""
         before = read_token(continuation_token, TOKEN, int)[0] if continuation_token else None
         found = await self._outbox.mails(status=status, recipient=recipient, before=before, limit=page_size + 1)
-        page = found[:page_size]
-        more = len(found) > page_size
-        headers = Boilerplates.next_link(request, write_token(TOKEN, page[-1].id)) if more else None
+        page, headers = page_of(request, found, page_size, lambda last: write_token(TOKEN, last.id))
         return Boilerplates.encoded_json(_page.dump_json([_state(mail) for mail in page]), headers=headers)
 
     async def get(self, mail_id: PathId) -> MailState:

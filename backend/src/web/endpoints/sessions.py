@@ -14,11 +14,10 @@ from starlette.responses import Response
 from backend.src.services.accounts import Principal, Scope, Session, Sessions
 from backend.src.services.accounts.users import Users
 from backend.src.web.access import Access, CurrentPrincipal
-from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.endpoints.profile import ME, person_of
 from backend.src.web.inputs import OpaqueId, PageSize, PathId, Token
 from backend.src.web.models import ResponseModel
-from backend.src.web.paging import read_token, write_token
+from backend.src.web.paging import page_of, read_token, write_token
 from backend.src.web.routes import Route
 
 TAGS = ("Sessions",)
@@ -117,7 +116,6 @@ class SessionsEndpoint:
     ) -> list[SessionAnswer]:
         after = None if token is None else read_token(token, LIST, datetime, str)
         found = await self._sessions.of(user_id, after=after, limit=size + 1)
-        if len(found) > size:
-            last = found[size - 1]
-            response.headers.update(Boilerplates.next_link(request, write_token(LIST, last.created_at, last.id)))
-        return [SessionAnswer.of(session, current) for session in found[:size]]
+        page, headers = page_of(request, found, size, lambda last: write_token(LIST, last.created_at, last.id))
+        response.headers.update(headers)
+        return [SessionAnswer.of(session, current) for session in page]
