@@ -16,7 +16,7 @@ from tests.servers.pva_server import ARRAYS, SCALARS, PvaServer
 from tests.servers.records import ENUM_LABELS, FIELDS, FTVLS, LONG_TEXT, UTF8_TEXT
 from tests.servers.soft_ioc import PLACES, SoftIoc
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0
 
 
 def read(pv: str, timeout_s: float = TIMEOUT_S) -> object:
@@ -57,8 +57,9 @@ def test_a_paused_ioc_answers_when_it_is_resumed() -> None:
     with SoftIoc.types() as ioc:
         ioc.pause()
         with pytest.raises(TimeoutError):
-            read(ioc.pv("DOUBLE"), 0.3)
+            read(ioc.pv("DOUBLE"), 0.7)  # paused for longer than it waits for a signal at a time
         ioc.resume()
+        time.sleep(0.7)  # did it take this for the signal to stop, it would end now
         assert read(ioc.pv("DOUBLE")) == 1.5
 
 
@@ -97,7 +98,7 @@ def test_an_ioc_ends_with_the_tests_that_started_it(paused: bool) -> None:
 
 
 def gone(pid: int) -> bool:
-    for _ in range(30):
+    for _ in range(200):
         try:
             os.kill(pid, 0)
             if "State:\tZ" in Path(f"/proc/{pid}/status").read_text():

@@ -124,7 +124,11 @@ def _pass_on(number: int, _frame: object) -> None:
 
 def wait_for_stop(tick: Callable[[], None], *, parent: int, interval_s: float = 0.5) -> None:
     """Calls `tick` at intervals until SIGINT, SIGTERM or the end of process `parent`."""
-    while os.getppid() == parent and signal.sigtimedwait(STOP_SIGNALS, interval_s) is None:
+    while os.getppid() == parent:
+        got = signal.sigtimedwait(STOP_SIGNALS, interval_s)
+        # stopped (SIGSTOP) for longer than the interval and continued, it returns a signal of number 0
+        if got is not None and got.si_signo in STOP_SIGNALS:
+            return
         tick()
 
 
