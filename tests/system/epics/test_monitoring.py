@@ -207,13 +207,13 @@ async def test_a_hanging_ioc_blocks_neither_drain_nor_reads_of_others(
     await watcher.until(lambda: len(watcher.rows) == 2)
     own_ioc.pause()
     try:
-        reading = epics.read([ca(own_ioc.pv("DOUBLE")), ca(types_ioc.pv("LONG"))], timeout_s=1.0)
+        reading = epics.read([ca(own_ioc.pv("DOUBLE")), ca(types_ioc.pv("LONG"))], timeout_s=3.0)
         before, started = watcher.value(1), time.monotonic()
         frame = await reading
-        assert 0.9 < time.monotonic() - started < 3.0
+        assert 2.9 < time.monotonic() - started < 20.0
         assert (frame.value(0), frame.value(1)) == (None, -123456)
         await watcher.until(lambda: watcher.value(1) > before + 3)
-        assert watcher.longest_drain_s < 0.5
+        assert watcher.longest_drain_s < 2.5
     finally:
         own_ioc.resume()
 

@@ -184,9 +184,9 @@ async def test_what_may_not_be_written_is_not_writable(epics: Epics, types_ioc: 
 
 async def test_a_pv_that_may_not_be_read_costs_nothing(epics: Epics, types_ioc: SoftIoc) -> None:
     started = time.monotonic()
-    frame = await read(epics, Protocol.CA, types_ioc.pv("HIDDEN"), types_ioc.pv("DOUBLE"), timeout_s=5.0)
+    frame = await read(epics, Protocol.CA, types_ioc.pv("HIDDEN"), types_ioc.pv("DOUBLE"), timeout_s=20.0)
     assert frame.connected.tolist() == [False, True]
-    assert time.monotonic() - started < 4.0
+    assert time.monotonic() - started < 10.0
 
 
 @pytest.mark.parametrize("protocol", Protocol)
@@ -195,8 +195,8 @@ async def test_absent_pvs_cost_one_time_out_and_the_others_are_read(
 ) -> None:
     names = [types_ioc.pv(f"ABSENT{n}") for n in range(50)] + [types_ioc.pv("DOUBLE")]
     started = time.monotonic()
-    frame = await read(epics, protocol, *names, timeout_s=0.7)
-    assert 0.6 < time.monotonic() - started < 3.0
+    frame = await read(epics, protocol, *names, timeout_s=2.0)
+    assert 1.9 < time.monotonic() - started < 20.0  # one by one: 100
     assert frame.value(50) == 1.5
     assert not frame.connected[:50].any()
     assert {frame.value(row) for row in range(50)} == {None}
@@ -204,10 +204,10 @@ async def test_absent_pvs_cost_one_time_out_and_the_others_are_read(
 
 async def test_a_pv_searched_for_long_enough_is_absent_at_once(epics: Epics, types_ioc: SoftIoc) -> None:
     names = [types_ioc.pv("ABSENT"), types_ioc.pv("DOUBLE")]
-    await read(epics, Protocol.CA, *names, timeout_s=0.5)
+    await read(epics, Protocol.CA, *names, timeout_s=3.0)
     started = time.monotonic()
-    frame = await read(epics, Protocol.CA, *names, timeout_s=0.5)
-    assert time.monotonic() - started < 0.4
+    frame = await read(epics, Protocol.CA, *names, timeout_s=3.0)
+    assert time.monotonic() - started < 2.0
     assert frame.connected.tolist() == [False, True]
 
 
@@ -245,11 +245,14 @@ async def test_a_single_reading_of_an_absent_pv_says_so(epics: Epics, protocol: 
 
 async def test_one_absent_pv_in_a_hundred_does_not_slow_the_others(epics: Epics) -> None:
     """libca alone finds some 3,000 names a second once one in a datagram is not answered."""
-    with SoftIoc.scale(20_000) as ioc:
-        names = [name if number % 100 else f"{name}:ABSENT" for number, name in enumerate(ioc.names)]
+    with SoftIoc.scale(30_000) as ioc:
         started = time.monotonic()
-        frame = await read(epics, Protocol.CA, *names, timeout_s=3.0)
-        assert time.monotonic() - started < 5.0
+        assert (await read(epics, Protocol.CA, *ioc.names[20_000:], timeout_s=30.0)).connected.all()
+        plain_s = 2 * (time.monotonic() - started)
+        names = [name if number % 100 else f"{name}:ABSENT" for number, name in enumerate(ioc.names[:20_000])]
+        started = time.monotonic()
+        frame = await read(epics, Protocol.CA, *names, timeout_s=(time_out_s := max(3.0, 4 * plain_s)))
+        assert time.monotonic() - started < time_out_s + 2.0 + plain_s
         assert frame.connected.tolist() == [bool(number % 100) for number in range(20_000)]
         assert [frame.value(row) for row in range(1, 100)] == list(range(1, 100))
 

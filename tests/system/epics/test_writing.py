@@ -97,6 +97,13 @@ async def test_pvaccess_scalars_at_their_limits_can_be_written(epics: Epics, pva
     assert [frame.value(row) for row in range(len(puts))] == [value for _, value in SCALARS.values()]
 
 
+async def until_it_holds(epics: Epics, address: PvAddress, value: float) -> None:
+    """A put that nobody waits for has arrived."""
+    async with asyncio.timeout(10):
+        while (await epics.read([address], timeout_s=3.0)).value(0) != value:
+            await asyncio.sleep(0.02)
+
+
 async def test_what_does_not_fit_fails_with_a_reason_and_changes_nothing(epics: Epics, own_ioc: SoftIoc) -> None:
     for name, value, words in UNFIT_FOR_CA:
         address = PvAddress(Protocol.CA, own_ioc.pv(name))
@@ -126,7 +133,9 @@ async def test_an_enum_takes_its_label(epics: Epics, own_ioc: SoftIoc, protocol:
 @pytest.mark.parametrize("protocol", Protocol)
 async def test_each_put_has_its_own_outcome(epics: Epics, own_ioc: SoftIoc, protocol: Protocol) -> None:
     names = ("DOUBLE", "READONLY", "DISABLED", "ABSENT", "LONG")
-    outcomes = await epics.write([put(own_ioc.pv(name), 4, protocol) for name in names], timeout_s=0.5)
+    puts = [put(own_ioc.pv(name), 4, protocol) for name in names]
+    await epics.read([one.address for one in puts], timeout_s=2.0)
+    outcomes = await epics.write(puts, timeout_s=2.0)
     assert [outcome.result for outcome in outcomes] == [
         PutResult.OK, PutResult.NO_ACCESS, PutResult.FAILED, PutResult.DISCONNECTED, PutResult.OK,
     ]  # fmt: skip
@@ -153,19 +162,19 @@ async def test_completion_is_not_waited_for_unless_asked(epics: Epics, own_ioc: 
     address = PvAddress(protocol, own_ioc.pv("NEVER"))
     await epics.read([address], timeout_s=3.0)
     started = time.monotonic()
-    assert (await epics.write_one(address, 8.0, wait=False, timeout_s=3.0)).ok
-    assert time.monotonic() - started < 1.0
-    assert (await epics.read([address], timeout_s=3.0)).value(0) == 8.0
+    assert (await epics.write_one(address, 8.0, wait=False, timeout_s=20.0)).ok
+    assert time.monotonic() - started < 10.0
+    await until_it_holds(epics, address, 8.0)
 
 
 @pytest.mark.parametrize("protocol", Protocol)
 async def test_a_put_has_its_own_time_out(epics: Epics, own_ioc: SoftIoc, protocol: Protocol) -> None:
     puts = [put(own_ioc.pv("NEVER"), 1.0, protocol, 0.3), put(own_ioc.pv("SLOW"), 1.0, protocol)]
     started = time.monotonic()
-    outcomes = await epics.write(puts, timeout_s=5.0)
+    outcomes = await epics.write(puts, timeout_s=20.0)
     assert [outcome.result for outcome in outcomes] == [PutResult.TIMED_OUT, PutResult.OK]
     assert "may still take effect" in outcomes[0].message
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < 10.0
 
 
 @pytest.mark.parametrize("protocol", Protocol)
@@ -175,10 +184,12 @@ async def test_an_abort_ends_it_soon_and_tells_what_was_sent(
     abort = asyncio.Event()
     puts = [put(own_ioc.pv("NEVER"), 1.0, protocol), put(own_ioc.pv("ABSENT"), 1.0, protocol)]
     await epics.read([puts[0].address], timeout_s=3.0)
-    asyncio.get_running_loop().call_later(0.2, abort.set)
     started = time.monotonic()
-    outcomes = await epics.write(puts, timeout_s=60.0, abort=abort)
-    assert time.monotonic() - started < 2.0
+    writing = asyncio.ensure_future(epics.write(puts, timeout_s=60.0, abort=abort))
+    await until_it_holds(epics, puts[0].address, 1.0)
+    abort.set()
+    outcomes = await writing
+    assert time.monotonic() - started < 30.0
     assert [outcome.result for outcome in outcomes] == [PutResult.ABORTED] * 2
     assert "sent before the abort" in outcomes[0].message
 
@@ -216,9 +227,9 @@ async def test_two_puts_to_one_pv_leave_the_second_value(epics: Epics, own_ioc: 
 async def test_a_connection_lost_during_a_put_is_told(epics: Epics, own_ioc: SoftIoc) -> None:
     one = put(own_ioc.pv("NEVER"), 1.0)
     await epics.read([one.address], timeout_s=3.0)
-    writing = asyncio.ensure_future(epics.write([one], timeout_s=10.0))
-    await asyncio.sleep(0.3)
+    writing = asyncio.ensure_future(epics.write([one], timeout_s=60.0))
+    await until_it_holds(epics, one.address, 1.0)
     own_ioc.kill()
-    outcome = (await asyncio.wait_for(writing, 5.0))[0]
+    outcome = (await asyncio.wait_for(writing, 30.0))[0]
     assert outcome.result is PutResult.DISCONNECTED
     assert "may have taken effect" in outcome.message
