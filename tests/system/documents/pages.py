@@ -1,5 +1,7 @@
 """A page of Markdown as the blocks that a reader would type, with what stands around them.
 
+What is indented, and a fence of `sh` or `python`, is typed; what is not stands in a fence that says what it holds.
+
 What a comment before a block says (the reader of the page does not see it, the reader of its source does):
 
     <!-- not run: why -->            this block is left alone
@@ -19,23 +21,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-COMMANDS = (
-    "make",
-    "curl",
-    ".venv/bin/python",
-    "python",
-    "cd",
-    "git",
-    "docker",
-    "kubectl",
-    "export",
-    "larder",
-    "duckdb",
-    "larder()",
-)
-_fence = re.compile(r"^```(\w*)$")
+# what a fence may hold that nobody types; without a fence everything is typed
+DATA = ("http", "ini", "json", "mermaid", "nginx", "sql", "text", "toml", "yaml")
+_fence = re.compile(r"^```(\w+)$")
 _mark = re.compile(r"^<!-- (.*) -->$")
-_assigns = re.compile(r"^[A-Z_]+=")
 
 
 class Kind(StrEnum):
@@ -90,6 +79,8 @@ class _Reader:
                 self._marks.append(mark[1])
             elif fence := _fence.match(line):
                 found.append(self._fenced(fence[1]))
+            elif line.lstrip().startswith("```"):
+                raise ValueError(f"line {self._at + 1}: a fence begins its line and says what it holds, not {line!r}")
             elif line.startswith("    ") and self._begins_a_paragraph():
                 found.append(self._indented())
             elif line.strip():
@@ -113,8 +104,7 @@ class _Reader:
         while self._at + 1 < len(self._lines) and self._lines[self._at + 1].startswith("    "):
             self._at += 1
         lines = [line[4:] for line in self._lines[begin : self._at + 1]]
-        typed = lines[0].split(" ")[0] in COMMANDS or bool(_assigns.match(lines[0]))
-        return self._block(Kind.SHELL if typed else Kind.OTHER, lines, begin + 1)
+        return self._block(_kind("sh", self._marks), lines, begin + 1)
 
     def _block(self, kind: Kind, lines: list[str], line: int) -> Block:
         marks, kept = tuple(self._marks), [mark for mark in self._marks if mark.startswith("not run on this page")]
@@ -127,4 +117,7 @@ def _kind(language: str, marks: list[str]) -> Kind:
         return Kind.OUTPUT
     if any(mark.startswith("file: ") for mark in marks):
         return Kind.FILE
-    return {"sh": Kind.SHELL, "bash": Kind.SHELL, "python": Kind.PYTHON}.get(language, Kind.OTHER)
+    known = {"sh": Kind.SHELL, "bash": Kind.SHELL, "python": Kind.PYTHON} | dict.fromkeys(DATA, Kind.OTHER)
+    if language not in known:
+        raise ValueError(f"{language!r} is neither typed nor known as data")
+    return known[language]

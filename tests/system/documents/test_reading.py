@@ -23,7 +23,11 @@ PAGE = """# A page
 make run
 ```
 
-    GET /v1/pvs
+    unheard-of --option
+
+```http
+GET /v1/pvs
+```
 
 <!-- output -->
 ```text
@@ -39,10 +43,18 @@ print(1)
 def test_a_page_is_what_a_reader_types_and_sees(tmp_path: Path) -> None:
     (tmp_path / "page.md").write_text(PAGE)
     found = blocks(tmp_path / "page.md")
-    assert [block.kind for block in found] == [Kind.SHELL, Kind.SHELL, Kind.OTHER, Kind.OUTPUT, Kind.PYTHON]
+    kinds = [block.kind for block in found]
+    assert kinds == [Kind.SHELL, Kind.SHELL, Kind.SHELL, Kind.OTHER, Kind.OUTPUT, Kind.PYTHON]
     assert found[0].text == "curl -s $URL \\\n    -d x\n" and found[0].marks == ()
     assert found[1].mark("not run") == "a reason" and found[1].line == 11
-    assert found[4].marks == ()
+    assert found[2].text == "unheard-of --option\n" and found[5].marks == ()
+
+
+@pytest.mark.parametrize("begin", ["```", "```tmol", "   ```sh", "```sh {.copy}"])
+def test_no_block_is_passed_over(tmp_path: Path, begin: str) -> None:
+    (tmp_path / "page.md").write_text(f"{begin}\nrm something\n```\n")
+    with pytest.raises(ValueError, match=r"fence|known as data"):
+        blocks(tmp_path / "page.md")
 
 
 @pytest.mark.parametrize(
