@@ -65,8 +65,9 @@ def _print_newest(api: Api, wanted: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _who(entry: dict[str, Any]) -> str | None:
-    """With kind and id: people and keys choose their names themselves."""
-    return None if entry["actorKind"] is None else f"{entry['actorName']} ({entry['actorKind']} {entry['actorId']})"
+    """As other records name them: people and keys choose what they are called, but not their id."""
+    kind, name = entry["actorKind"], entry["actorName"]
+    return f"{name} ({kind} {entry['actorId']})" if kind in ("user", "key") else name
 
 
 def _camel(name: str) -> str:
