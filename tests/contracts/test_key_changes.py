@@ -79,6 +79,29 @@ async def test_nobody_reaches_beyond_their_own_scopes(keys: ApiKeys) -> None:
     await make(keys, "writer", Scope.WRITE, by=administrator)
 
 
+async def test_the_keys_of_a_person_are_found_however_they_were_made(keys: ApiKeys, clock: ManualClock) -> None:
+    mine, token = await make(keys, "mine", Scope.READ, Scope.MANAGE, by=MANAGER)
+    _, child_token = await make(keys, "child", Scope.READ, Scope.MANAGE, by=await keys.authenticate(token))
+    await make(keys, "grandchild", Scope.READ, by=await keys.authenticate(child_token))
+    theirs, _ = await make(keys, "theirs", Scope.READ)
+    brief, _ = await make(keys, "brief", Scope.MANAGE, by=MANAGER, expires_at=clock.now() + timedelta(seconds=1))
+
+    async def left(*allowed: Scope) -> list[str]:
+        return [key.app_name for key in await keys.left_by(7, frozenset(allowed))]
+
+    assert await left() == ["mine", "child", "grandchild", "brief"]
+    assert await left(Scope.READ) == ["mine", "child", "brief"]
+    clock.advance(1)
+    assert await left(Scope.READ, Scope.RESTORE) == ["mine", "child"]
+    # a new token is the operator's as well as whose key it was; of who asks for one it is in any case
+    again, _ = await keys.rotate(mine.id, Rotation(overlap_s=0), by=OPERATOR)
+    taken, _ = await keys.rotate(theirs.id, Rotation(overlap_s=0), by=MANAGER)
+    assert (again.created_by_id, taken.created_by_id, theirs.created_by_id) == (7, 7, None)
+    await keys.revoke(again.id, by=OPERATOR)
+    assert await left() == ["child", "grandchild", "theirs"]
+    assert [key.id for key in await keys.keys(created_by_id=7)][:1] == [mine.id] and brief.created_by_id == 7
+
+
 async def test_a_key_makes_none_that_outlives_it_or_is_good_from_elsewhere(keys: ApiKeys, clock: ManualClock) -> None:
     """Else a leaked one would be as good as one without limits: it would make another first."""
     soon, late = clock.now() + timedelta(days=1), clock.now() + timedelta(days=2)

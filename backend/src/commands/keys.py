@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_create(actions.add_parser("create", help="make a key and print its token, once"))
     listing = actions.add_parser("list", help="list the keys")
     listing.add_argument("--all", action="store_true", help="revoked ones too")
+    listing.add_argument("--created-by", metavar="ID", help="those that this user made, by the id in `user list`")
     show = actions.add_parser("show", help="show one key")
     rotate = actions.add_parser("rotate", help="make a new token for a key and print it, once")
     _add_overlap(rotate)
@@ -83,7 +84,8 @@ def _create(api: Api, options: argparse.Namespace) -> int:
 
 
 def _list(api: Api, options: argparse.Namespace) -> int:
-    keys = api.call("GET", KEYS, params={"active_only": not options.all})
+    wanted = {"active_only": not options.all, "createdBy": options.created_by}
+    keys = api.call("GET", KEYS, params={name: value for name, value in wanted.items() if value is not None})
     if options.json:
         print_json(keys)
     else:

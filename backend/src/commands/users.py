@@ -88,11 +88,13 @@ def _list(api: Api, options: argparse.Namespace) -> None:
 def _role(api: Api, options: argparse.Namespace) -> None:
     user = api.call("PUT", f"/v1/users/{_id_of(api, options.user)}/role", json={"role": options.role})
     _print(user, options, f"{user['email']} is {_with_article(user['role'])}")
+    _tell_keys_left(user, options)
 
 
 def _switch(api: Api, options: argparse.Namespace) -> None:
     user = api.call("PUT", f"/v1/users/{_id_of(api, options.user)}/{options.action}")
     _print(user, options, f"{user['email']} is {options.action}d")
+    _tell_keys_left(user, options)
 
 
 def _password(api: Api, options: argparse.Namespace) -> None:
@@ -150,6 +152,14 @@ def _tell_code(made: dict[str, Any]) -> None:
     _tell(f"code: {made['code']}")
     _tell(f"page: {made['link']}")
     _tell(f"good until {made['expiresAt']}")
+
+
+def _tell_keys_left(user: dict[str, Any], options: argparse.Namespace) -> None:
+    left = user.get("keysLeft")
+    if left and not options.json:
+        keys = ", ".join(f"{key['appName']} ({key['id']})" for key in left)
+        _tell(f"keys that they made go on working: {keys}")
+        _tell(f"see `key list --created-by {user['id']}`; `key revoke ID` ends one")
 
 
 def _tell(text: str) -> None:

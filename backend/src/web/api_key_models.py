@@ -90,6 +90,9 @@ class Key(ResponseModel):
     last_used_at: datetime | None
     prefix: str | None = Field(examples=["lrd_4ac0660d"])
     created_by: str | None = Field(examples=["Ann Smith (user 5)"])
+    created_by_id: IdText | None = Field(
+        description="the person who made it, themselves or by a key of theirs, or whose key it took the place of"
+    )
     addresses: list[str] = Field(examples=[["10.1.0.0/16"]])
     rotated_to: IdText | None
 

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, SecretStr, StringConstraints
 
+from backend.src.services.accounts.api_key_rows import ApiKey
 from backend.src.services.accounts.codes import Code
 from backend.src.services.accounts.email_addresses import LONGEST
 from backend.src.services.accounts.passwords import LONGEST as LONGEST_PASSWORD
@@ -185,6 +186,36 @@ class NewUserAnswer(UserAnswer):
     """A person just made, and the code to set a password with when none was given."""
 
     password_code: CodeAnswer | None
+
+
+class KeyLeft(ResponseModel):
+    """An API key that goes on working."""
+
+    id: IdText
+    app_name: str = Field(examples=["archiver"])
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """The wire's form of it."""
+        return cls(id=str(key.id), app_name=key.app_name)
+
+
+KeysLeft = Annotated[
+    list[KeyLeft],
+    Field(description="keys that they made, which go on working and may more than they may by now; oldest first"),
+]
+
+
+class ReducedUser(UserAnswer):
+    """A person whose rights were changed; revoke what shall not outlast them."""
+
+    keys_left: KeysLeft
+
+
+class DeletedUser(ResponseModel):
+    """What somebody left who is gone; revoke what shall end with them."""
+
+    keys_left: KeysLeft
 
 
 class UserPage(ResponseModel):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -52,7 +53,11 @@ def test_people_come_and_go_on_the_command_line(larder: Larder) -> None:
         "create", "Ann@lab.example", "--role", "operator", "--password", typed=f"{PASSWORD}\n"
     )
     user("role", "ann@lab.example", "manager")
-    assert "disabled" in user("disable", "ann@lab.example")
+    ann_key = key_of(larder, "ann@lab.example", "archiver")
+    told = user("disable", "ann@lab.example")
+    assert "is disabled" in told and f"archiver ({ann_key['id']})" in told
+    found = run(larder.data_dir, *told.split("`")[1].split(), "--json").stdout
+    assert [key["id"] for key in json.loads(found)] == [ann_key["id"]]
     user("enable", "ann@lab.example")
     listed = {one["email"]: one for one in json.loads(user("list", "--json"))}
     assert set(listed) == {"root@lab.example", "ann@lab.example"}
@@ -74,6 +79,19 @@ def test_a_link_made_without_a_server_leads_to_the_one_that_will_run(tmp_path: P
         tmp_path, "user", "create", "bob@lab.example", "--role", "administrator", PORT=port, PUBLIC_URL=public_url
     )
     assert f"page: {public_url or f'http://127.0.0.1:{port}'}/account/reset?code=" in created.stdout
+
+
+def key_of(larder: Larder, email: str, name: str) -> dict[str, Any]:
+    """A key that this person made."""
+    form = {"grant_type": "password", "username": email, "password": PASSWORD}
+    token = httpx.post(f"{larder.url}/oauth/token", data=form, timeout=30).json()["access_token"]
+    wanted = {"appName": name, "scopes": ["read"]}
+    made = httpx.post(
+        f"{larder.url}/v1/api-keys", json=wanted, headers={"Authorization": f"Bearer {token}"}, timeout=30
+    )
+    assert made.is_success, made.text
+    key: dict[str, Any] = made.json()
+    return key
 
 
 @pytest.mark.parametrize(

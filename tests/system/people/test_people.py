@@ -141,6 +141,21 @@ def test_administration(site: Site, root: str) -> None:
     assert waiting["passwordCode"]["mailed"] and not waiting["hasPassword"]
 
 
+def test_who_goes_leaves_keys_that_are_found(site: Site, root: str) -> None:
+    new = {"email": "kim@lab.example", "name": "Kim", "role": "manager", "password": PASSWORD}
+    one = f"{USERS}/{site.ask('POST', USERS, token=root, json=new)['id']}"
+    kim = site.token("kim@lab.example", PASSWORD)
+    key = site.ask("POST", "/v1/api-keys", token=kim, json={"appName": "archiver", "scopes": ["write"]})
+    assert (key["createdById"], key["createdBy"]) == (one.split("/")[-1], f"Kim (user {key['createdById']})")
+    left = [{"id": key["id"], "appName": "archiver"}]
+    assert site.ask("PUT", f"{one}/role", token=root, json={"role": "operator"})["keysLeft"] == []
+    assert site.ask("PUT", f"{one}/role", token=root, json={"role": "viewer"})["keysLeft"] == left
+    assert site.ask("PUT", f"{one}/disable", token=root)["keysLeft"] == left
+    assert site.ask("DELETE", one, token=root) == {"keysLeft": left}
+    (found,) = site.ask("GET", "/v1/api-keys", token=root, params={"createdBy": key["createdById"]})
+    assert found["id"] == key["id"] and found["isActive"]
+
+
 def test_the_list_goes_page_by_page(site: Site, root: str) -> None:
     seen: list[str] = []
     token = None

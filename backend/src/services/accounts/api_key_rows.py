@@ -21,7 +21,8 @@ TABLES = ("api_keys",)
 class ApiKey:
     """A program's key, without its token, which nobody has but the program.
 
-    addresses: networks that it may be used from, none for any. rotated_to: the key that took its place.
+    addresses: networks that it may be used from, none for any. rotated_to: the key that took its place. created_by_id:
+    the person who had it made, themselves or by a key of theirs, or whose key it took the place of.
     """
 
     id: int
@@ -34,6 +35,7 @@ class ApiKey:
     last_used_at: datetime | None
     prefix: str | None = None
     created_by: str | None = None
+    created_by_id: int | None = None
     addresses: tuple[str, ...] = ()
     rotated_to: int | None = None
     replaces: int | None = None
@@ -66,6 +68,7 @@ def insert_key(
     *,
     token: str,
     created_by: str | None,
+    created_by_id: int | None,
     now: datetime,
     replaces: int | None = None,
 ) -> ApiKey:
@@ -82,6 +85,7 @@ def insert_key(
         "updated_at": now,
         "expires_at": draft.expires_at,
         "created_by": created_by,
+        "created_by_id": created_by_id,
         "addresses": list(draft.addresses) or None,
         "replaces": replaces,
     }
@@ -96,6 +100,11 @@ def get_key(connection: Connection, key_id: int) -> ApiKey:
     if row is None:
         raise KeyNotFound(key_id)
     return _key(row)
+
+
+def maker_of(connection: Connection, key_id: int) -> int | None:
+    """The id of the person who had the key made."""
+    return connection.scalar(select(api_keys.c.created_by_id).where(api_keys.c.id == key_id))
 
 
 def active_key(connection: Connection, key_id: int) -> ApiKey:
@@ -140,11 +149,13 @@ def end_replaced(connection: Connection, key_id: int, replaced: int, now: dateti
     connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(replaces=None))
 
 
-def list_keys(connection: Connection, *, active_only: bool) -> list[ApiKey]:
-    """Every key, oldest first."""
+def list_keys(connection: Connection, *, active_only: bool, created_by_id: int | None = None) -> list[ApiKey]:
+    """Every key, or those of a person; oldest first."""
     query = select(api_keys).order_by(api_keys.c.id)
     if active_only:
         query = query.where(api_keys.c.is_active)
+    if created_by_id is not None:
+        query = query.where(api_keys.c.created_by_id == created_by_id)
     return [_key(row) for row in connection.execute(query).mappings()]
 
 
@@ -186,6 +197,7 @@ def _key(row: Mapping[Any, Any]) -> ApiKey:
         last_used_at=row["last_used_at"],
         prefix=row["prefix"],
         created_by=row["created_by"],
+        created_by_id=row["created_by_id"],
         addresses=tuple(row["addresses"] or ()),
         rotated_to=row["rotated_to"],
         replaces=row["replaces"],

@@ -21,7 +21,7 @@ from backend.src.services.accounts.credential_memory import CredentialMemory
 from backend.src.services.accounts.key_changes import KeyChange, Rotation
 from backend.src.services.accounts.known_key import KnownKey
 from backend.src.services.accounts.last_use import LastUse
-from backend.src.services.accounts.principal import Principal
+from backend.src.services.accounts.principal import Principal, Scope
 from backend.src.services.accounts.tokens import hash_of, looks_like_token, new_token, same_hash
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ class ApiKeys:
 
         def insert(connection: Connection) -> ApiKey:
             key_changes.refuse_beyond_own(connection, by, plain.expires_at, plain.addresses)
-            return rows.insert_key(connection, plain, token=token, created_by=by.name, now=now)
+            person = key_changes.person_behind(connection, by)
+            return rows.insert_key(connection, plain, token=token, created_by=by.name, created_by_id=person, now=now)
 
         return await self._change(insert), token
 
@@ -85,9 +86,16 @@ class ApiKeys:
         self.last_use.note(key.id, now)
         return key.principal
 
-    async def keys(self, *, active_only: bool = False) -> list[ApiKey]:
-        """Every key, oldest first."""
-        return await self._sql.read(lambda connection: rows.list_keys(connection, active_only=active_only))
+    async def keys(self, *, active_only: bool = False, created_by_id: int | None = None) -> list[ApiKey]:
+        """Every key, or those of a person; oldest first."""
+        return await self._sql.read(
+            lambda connection: rows.list_keys(connection, active_only=active_only, created_by_id=created_by_id)
+        )
+
+    async def left_by(self, user_id: int, allowed: frozenset[Scope]) -> list[ApiKey]:
+        """The keys of a person that are good for more than they are themselves allowed by now: they go on working."""
+        now, made = self._clock.now(), await self.keys(active_only=True, created_by_id=user_id)
+        return [key for key in made if key.good_at(now) and not allowed.issuperset(key.scopes)]
 
     async def get(self, key_id: int) -> ApiKey:
         """Raises NotFound."""

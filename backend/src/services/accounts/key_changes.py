@@ -116,9 +116,23 @@ def rotate(
     rows.change_key(connection, key.id, now, active_name=None)
     draft = KeyDraft(key.app_name, frozenset(key.scopes), expires_at, key.addresses)
     replaces = key.id if rotation.overlap_s is None else None
-    successor = rows.insert_key(connection, draft, token=token, created_by=by.name, now=now, replaces=replaces)
+    maker = person_behind(connection, by) or key.created_by_id
+    successor = rows.insert_key(
+        connection, draft, token=token, created_by=by.name, created_by_id=maker, now=now, replaces=replaces
+    )
     rows.change_key(connection, key.id, now, rotated_to=successor.id, **_ending(key, rotation.overlap_s, now))
     return successor
+
+
+def person_behind(connection: Connection, by: Principal) -> int | None:
+    """The id of the person who asks, or who had the key made that asks; None for the operator."""
+    match by.kind:
+        case PrincipalKind.USER:
+            return int(by.id)
+        case PrincipalKind.KEY:
+            return rows.maker_of(connection, int(by.id))
+        case PrincipalKind.LOCAL | PrincipalKind.CRON:
+            return None
 
 
 def is_own(key_id: int, by: Principal) -> bool:

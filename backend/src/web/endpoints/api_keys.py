@@ -13,7 +13,7 @@ from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.api_key_models import ChangedKey, Key, KeyRotation, KeyWithToken, NewKey
 from backend.src.web.audit_trail import note_outcome
 from backend.src.web.client_address import client_address
-from backend.src.web.inputs import PathId
+from backend.src.web.inputs import BodyId, PathId
 from backend.src.web.routes import Route
 
 BASE = "/v1/api-keys"
@@ -25,6 +25,9 @@ REACH = (
 
 Force = Annotated[bool, Query(description="also for the key that makes this call, and for the last administrator's")]
 ActiveOnly = Annotated[bool, Query(description="without those that were revoked or have expired")]
+CreatedBy = Annotated[
+    BodyId | None, Query(alias="createdBy", description="the id of a user: keys that they made, or their keys made")
+]
 
 
 class ApiKeysEndpoint:
@@ -52,9 +55,9 @@ class ApiKeysEndpoint:
             Route("DELETE", ONE, self.delete, summary="Revoke an API key", **manage),
         )
 
-    async def list_keys(self, active_only: ActiveOnly = False) -> list[Key]:
-        """Every key, oldest first; revoked ones too unless active_only."""
-        return [Key.of(key) for key in await self._keys.keys(active_only=active_only)]
+    async def list_keys(self, active_only: ActiveOnly = False, created_by: CreatedBy = None) -> list[Key]:
+        """Oldest first; revoked ones too unless active_only."""
+        return [Key.of(key) for key in await self._keys.keys(active_only=active_only, created_by_id=created_by)]
 
     async def create(self, new: NewKey, principal: Principal = CurrentPrincipal) -> KeyWithToken:
         """The answer holds the token, which nobody can ask for again."""

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from backend.src.core.errors import Conflict, Forbidden, TooMany, Unavailable
-from backend.src.services.accounts import Principal, PrincipalKind
+from backend.src.services.accounts import ApiKeys, Principal, PrincipalKind
 from backend.src.services.accounts.profiles import Profiles
 from backend.src.services.accounts.users import Users
 from backend.src.web.access import Access, CurrentPrincipal
@@ -20,7 +20,9 @@ from backend.src.web.user_models import (
     ChangedAddress,
     ChangedPassword,
     ChangedProfile,
+    DeletedUser,
     Farewell,
+    KeyLeft,
     UserAnswer,
 )
 
@@ -30,9 +32,10 @@ ME = "/v1/users/me"
 class ProfileEndpoint:
     """What people see and change of themselves."""
 
-    def __init__(self, users: Users, profiles: Profiles) -> None:
+    def __init__(self, users: Users, profiles: Profiles, keys: ApiKeys) -> None:
         self._users = users
         self._profiles = profiles
+        self._keys = keys
 
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data. READ, because every role has it: a person needs no more to be themselves."""
@@ -74,14 +77,16 @@ class ProfileEndpoint:
         await self._profiles.request_address(person_of(principal), password, changed.new_email)
         return Accepted(message="look into the mail of the new address")
 
-    async def delete(self, farewell: Farewell, principal: Principal = CurrentPrincipal) -> bool:
-        """For good. What you did stays recorded, under the name that you had then.
+    async def delete(self, farewell: Farewell, principal: Principal = CurrentPrincipal) -> DeletedUser:
+        """For good. What you did stays recorded, under the name that you had then; keys that you made go on working.
 
         An account without a password is deleted by its address, in a session that was not narrowed to some scopes.
         """
+        person = person_of(principal)
         password = None if farewell.password is None else farewell.password.get_secret_value()
-        await self._profiles.delete(person_of(principal), password, email=farewell.email, scopes=principal.scopes)
-        return True
+        await self._profiles.delete(person, password, email=farewell.email, scopes=principal.scopes)
+        left = await self._keys.left_by(person, frozenset())
+        return DeletedUser(keys_left=[KeyLeft.of(key) for key in left])
 
 
 def person_of(principal: Principal) -> int:

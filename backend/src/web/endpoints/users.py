@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from backend.src.core.errors import Conflict, TooMany
-from backend.src.services.accounts import Principal
+from backend.src.services.accounts import ApiKeys, Principal, Scope
 from backend.src.services.accounts.password_resets import PasswordResets
 from backend.src.services.accounts.registrations import Registrations
+from backend.src.services.accounts.user_rows import User
 from backend.src.services.accounts.users import Users
 from backend.src.web.access import Access, CurrentPrincipal
 from backend.src.web.audit_trail import note_outcome
@@ -21,10 +22,13 @@ from backend.src.web.user_models import (
     ChangedRole,
     ChangedUser,
     CodeAnswer,
+    DeletedUser,
     InvitationAnswer,
+    KeyLeft,
     NewInvitation,
     NewUser,
     NewUserAnswer,
+    ReducedUser,
     UserAnswer,
     UserPage,
 )
@@ -41,10 +45,11 @@ Part = Annotated[QueryText | None, Query(alias="q", description="part of an addr
 class UsersEndpoint:
     """The people of this server, seen by those who administer it."""
 
-    def __init__(self, users: Users, registrations: Registrations, resets: PasswordResets) -> None:
+    def __init__(self, users: Users, registrations: Registrations, resets: PasswordResets, keys: ApiKeys) -> None:
         self._users = users
         self._registrations = registrations
         self._resets = resets
+        self._keys = keys
 
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data."""
@@ -93,19 +98,19 @@ class UsersEndpoint:
         """The address counts as confirmed: you vouch for it."""
         return UserAnswer.of(await self._users.update(id, name=changed.name, email=changed.email))
 
-    async def delete(self, id: PathId) -> bool:
-        """Forgets address, name and password; what they did stays recorded. The last administrator stays."""
+    async def delete(self, id: PathId) -> DeletedUser:
+        """Forgets address, name and password; what they did, and their keys, stay. The last administrator stays."""
         await self._users.delete(id)
-        return True
+        return DeletedUser(keys_left=await self._keys_left(id))
 
-    async def set_role(self, id: PathId, changed: ChangedRole) -> UserAnswer:
+    async def set_role(self, id: PathId, changed: ChangedRole) -> ReducedUser:
         """A role that allows less ends their sessions. The last administrator stays one."""
         note_outcome(role=changed.role)
-        return UserAnswer.of(await self._users.set_role(id, changed.role))
+        return await self._reduced(await self._users.set_role(id, changed.role))
 
-    async def disable(self, id: PathId) -> UserAnswer:
-        """Ends their sessions. The last administrator stays."""
-        return UserAnswer.of(await self._users.disable(id))
+    async def disable(self, id: PathId) -> ReducedUser:
+        """Ends their sessions, not their keys: programs use those. The last administrator stays."""
+        return await self._reduced(await self._users.disable(id))
 
     async def enable(self, id: PathId) -> UserAnswer:
         """With the password that they had."""
@@ -128,3 +133,10 @@ class UsersEndpoint:
         """The code that was sent is worth nothing any more."""
         await self._registrations.withdraw(id)
         return True
+
+    async def _reduced(self, user: User) -> ReducedUser:
+        allowed = frozenset() if user.disabled else user.role.scopes
+        return ReducedUser(**UserAnswer.of(user).model_dump(), keys_left=await self._keys_left(user.id, allowed))
+
+    async def _keys_left(self, user_id: int, allowed: frozenset[Scope] = frozenset()) -> list[KeyLeft]:
+        return [KeyLeft.of(key) for key in await self._keys.left_by(user_id, allowed)]

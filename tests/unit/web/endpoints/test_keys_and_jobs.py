@@ -90,7 +90,7 @@ async def test_a_key_lives_from_its_making_to_its_revocation(parts: Parts, opera
     made = await make_key(operator, "scans", "write", "read", "read")
     assert set(made) == {
         "id", "appName", "isActive", "readAccess", "writeAccess", "scopes", "createdAt", "updatedAt",
-        "expiresAt", "lastUsedAt", "prefix", "createdBy", "addresses", "rotatedTo", "token",
+        "expiresAt", "lastUsedAt", "prefix", "createdBy", "createdById", "addresses", "rotatedTo", "token",
     }  # fmt: skip
     assert (made["scopes"], made["readAccess"], made["writeAccess"]) == (["read", "write"], True, True)
     async with client_of(parts.app, str(made["token"])) as program:

@@ -23,6 +23,7 @@ api_keys = Table(
     Column("expires_at", UtcDateTime),
     Column("last_used_at", UtcDateTime),
     Column("created_by", text(NAME)),
+    Column("created_by_id", Integer, index=True),  # the person, themselves or by a key of theirs; NULL: none
     Column("addresses", JsonText),  # networks that it may be used from; NULL: any
     Column("rotated_to", Integer),  # the key that took its place
     Column("replaces", Integer),  # the key that ends when this one is used for the first time

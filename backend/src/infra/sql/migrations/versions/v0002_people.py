@@ -32,12 +32,14 @@ NEW_TABLES = (
     "retention_rules",
     "outbox",
 )
-NEW_COLUMNS = ("prefix", "created_by", "addresses", "rotated_to", "replaces")
+NEW_COLUMNS = ("prefix", "created_by", "created_by_id", "addresses", "rotated_to", "replaces")
 
 
 def upgrade() -> None:
     op.add_column("api_keys", sa.Column("prefix", text(16), nullable=True))
     op.add_column("api_keys", sa.Column("created_by", text(255), nullable=True))
+    op.add_column("api_keys", sa.Column("created_by_id", sa.Integer(), nullable=True))
+    op.create_index("ix_api_keys_created_by_id", "api_keys", ["created_by_id"], unique=False)
     op.add_column("api_keys", sa.Column("addresses", JsonText(), nullable=True))
     op.add_column("api_keys", sa.Column("rotated_to", sa.Integer(), nullable=True))
     op.add_column("api_keys", sa.Column("replaces", sa.Integer(), nullable=True))
@@ -59,6 +61,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in reversed(NEW_TABLES):
         op.drop_table(table)
+    op.drop_index("ix_api_keys_created_by_id", "api_keys")
     for column in NEW_COLUMNS:
         op.drop_column("api_keys", column)
 
