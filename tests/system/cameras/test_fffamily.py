@@ -51,10 +51,23 @@ def children() -> list[str]:
 async def test_it_makes_a_film_and_tells_what_is_in_it(family: FFFamily) -> None:
     assert family.ffmpeg is not None and family.ffmpeg.version
     await family.ping()
+    assert await film(family, frames(15)) == 15
+    assert not children()
+
+
+async def film(family: FFFamily, feed: AsyncIterator[bytes]) -> int:
     with tempfile.TemporaryFile() as file:
-        await family.encode(arguments(file.fileno(), family.encoder()), frames(15), timeout_s=20,
-                            descriptor=file.fileno())  # fmt: skip
-        assert await family.count_pictures(file.fileno()) == 15
+        return await family.encode(arguments(file.fileno(), family.encoder()), feed, timeout_s=20,
+                                   descriptor=file.fileno())  # fmt: skip
+
+
+async def test_what_feeds_it_fails_in_its_own_words(family: FFFamily) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield PICTURE
+        raise ValueError("no picture")
+
+    with pytest.raises(ValueError, match="no picture"):
+        await film(family, broken())
     assert not children()
 
 
@@ -86,10 +99,6 @@ async def test_so_many_at_once_and_no_more() -> None:
     await one.start()
     most = 0
 
-    async def film() -> None:
-        with tempfile.TemporaryFile() as file:
-            await one.encode(arguments(file.fileno(), one.encoder()), frames(3), timeout_s=20, descriptor=file.fileno())
-
     async def watch() -> None:
         nonlocal most
         while True:
@@ -97,9 +106,26 @@ async def test_so_many_at_once_and_no_more() -> None:
             await asyncio.sleep(0.002)
 
     watching = asyncio.ensure_future(watch())
-    await asyncio.gather(film(), film(), film())
+    assert await asyncio.gather(*(film(one, frames(3)) for _ in range(3))) == [3, 3, 3]
     watching.cancel()
     assert most == 1
+
+
+async def test_a_film_that_is_made_is_counted_without_waiting_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    one: FFFamily = FFFamily.build(replace(SETTINGS, processes=1))
+    await one.start()
+    monkeypatch.setattr("backend.src.infra.fffamily.fffamily.WAIT_FOR_TURN_S", 0.0)
+    waiting: list[asyncio.Task[int]] = []
+
+    async def feed() -> AsyncIterator[bytes]:
+        yield PICTURE
+        monkeypatch.setattr("backend.src.infra.fffamily.fffamily.WAIT_FOR_TURN_S", 20.0)
+        waiting.append(asyncio.ensure_future(film(one, frames(1))))
+        await asyncio.sleep(0)
+        monkeypatch.setattr("backend.src.infra.fffamily.fffamily.WAIT_FOR_TURN_S", 0.0)
+
+    assert await film(one, feed()) == 1
+    assert await waiting[0] == 1
 
 
 async def test_stopping_ends_what_runs(family: FFFamily) -> None:
@@ -131,3 +157,12 @@ async def test_one_that_does_not_work_is_said_and_stops_nobody(
     assert refusal.value.remedy
     with pytest.raises(Unavailable):
         family.encoder()
+
+
+async def test_an_ffprobe_that_does_not_work_is_done_without(caplog: pytest.LogCaptureFixture) -> None:
+    for ffprobe in ("/bin/false", "/no/such/ffprobe"):
+        family: FFFamily = FFFamily.build(replace(SETTINGS, ffprobe=ffprobe))
+        await family.start()
+        await family.ping()
+        assert family.ffprobe is None and ffprobe in caplog.text
+        assert await film(family, frames(2)) == 2

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from backend.src.config.settings import CameraSettings
 from backend.src.core.errors import LarderError, TimedOut, Unavailable
@@ -42,12 +43,19 @@ class FFFamily(metaclass=FinalSingleton):
             return
         try:
             self.ffmpeg = await self._asked(*find_ffmpeg(self._settings.ffmpeg))
-            probe = find_ffprobe(self._settings.ffprobe, self.ffmpeg.path)
-            self.ffprobe = await self._asked(*probe) if probe else None
+            self.ffprobe = await self._probe(self.ffmpeg)
             self.encoder()
         except Unavailable as trouble:
             self.trouble = trouble
             log.warning("%s -> %s", trouble.message, trouble.remedy)
+
+    async def _probe(self, ffmpeg: Tool) -> Tool | None:
+        try:
+            found = find_ffprobe(self._settings.ffprobe, ffmpeg.path)
+            return await self._asked(*found) if found else None
+        except Unavailable as trouble:
+            log.warning("%s: ffmpeg does what it would do", trouble.message)
+            return None
 
     async def stop(self) -> None:
         """Ends every process that still runs."""
@@ -65,14 +73,6 @@ class FFFamily(metaclass=FinalSingleton):
         shown = (f"{name} {tool.version} ({tool.origin})" if tool else f"no {name}" for name, tool in self._named())
         return ", ".join(shown)
 
-    def describe(self) -> dict[str, Any]:
-        """The same, taken apart."""
-        tools = {
-            name: {"version": tool.version, "origin": str(tool.origin), "path": str(tool.path)} if tool else None
-            for name, tool in self._named()
-        }
-        return {**tools, "encoder": None if self.trouble else self.encoder()}
-
     def _named(self) -> tuple[tuple[str, Tool | None], ...]:
         return ("ffmpeg", self.ffmpeg), ("ffprobe", self.ffprobe)
 
@@ -87,16 +87,19 @@ class FFFamily(metaclass=FinalSingleton):
 
     async def encode(
         self, arguments: Sequence[str], feed: AsyncIterator[bytes], *, timeout_s: float, descriptor: int
-    ) -> None:
+    ) -> int:
         """Runs ffmpeg on what `feed` yields; it inherits `descriptor`, to write to as /dev/fd/N.
 
-        Raises Unavailable, ProgramFailed, TimedOut, TooMany; what `feed` raises ends the process and comes out.
+        Returns how many pictures the film has, read from the film itself. Raises Unavailable, ProgramFailed, TimedOut;
+        what `feed` raises ends the process and comes out.
         """
         quiet = ("-hide_banner", "-loglevel", "warning", *arguments)
-        await self._run(self._present().path, quiet, feed, timeout_s, descriptor)
+        async with self._turn():
+            await self._run(self._present().path, quiet, feed, timeout_s, descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)  # macOS: who opens /dev/fd/N goes on where the other one stopped
+            return await self._count_pictures(descriptor)
 
-    async def count_pictures(self, descriptor: int) -> int:
-        """Those of the video file behind an open descriptor. Raises ProgramFailed, Unavailable."""
+    async def _count_pictures(self, descriptor: int) -> int:
         source = device(descriptor)
         if self.ffprobe is not None:
             asked = ("-v", "error", "-count_packets", "-of", "json", "-select_streams", "v:0")
@@ -130,16 +133,15 @@ class FFFamily(metaclass=FinalSingleton):
         timeout_s: float,
         *descriptors: int,
     ) -> bytes:
-        await self._take_turn()
         run = Run(program, arguments, descriptors)
         self._runs.add(run)
         try:
             return await run.run(feed, timeout_s)
         finally:
             self._runs.discard(run)
-            self._turns.release()
 
-    async def _take_turn(self) -> None:
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(WAIT_FOR_TURN_S):
                 await self._turns.acquire()
@@ -148,6 +150,10 @@ class FFFamily(metaclass=FinalSingleton):
                 f"{self._settings.processes} ffmpeg processes are running, and none ended in {WAIT_FOR_TURN_S:g} s",
                 remedy="wait for other clips to end, or raise cameras.processes",
             ) from exc
+        try:
+            yield
+        finally:
+            self._turns.release()
 
 
 def device(descriptor: int) -> str:

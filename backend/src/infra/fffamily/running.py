@@ -30,11 +30,14 @@ class Run:
         self._arguments = arguments
         self._descriptors = tuple(descriptors)
         self._process: Process | None = None
+        self._unwanted = False
 
     async def run(self, feed: AsyncIterator[bytes] | None, timeout_s: float) -> bytes:
         """What it printed. Raises ProgramFailed and TimedOut; what `feed` raises ends the process and comes out."""
         process = self._process = await self._start(fed=feed is not None)
         try:
+            if self._unwanted:
+                self.kill()
             async with asyncio.timeout(timeout_s):
                 return await self._follow(process, feed)
         except TimeoutError as exc:
@@ -43,7 +46,8 @@ class Run:
             await self._end(process)
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Ends it at once, or as soon as it has begun."""
+        self._unwanted = True
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -67,7 +71,7 @@ class Run:
                 printed = group.create_task(_read(process.stdout))
                 if feed is not None:
                     group.create_task(_feed(process, feed))
-        except* LarderError as errors:  # the feed's own: it comes out as it is
+        except ExceptionGroup as errors:  # the feed's own: it comes out as it is
             raise errors.exceptions[0] from None
         if await process.wait():
             why = " | ".join(tail) or "it said nothing"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +13,6 @@ from pathlib import Path
 from backend.src.core.errors import Unavailable
 
 PACKAGE = "imageio_ffmpeg"
-SUFFIX = ".exe" if sys.platform == "win32" else ""
 
 
 class Origin(StrEnum):
@@ -48,7 +46,7 @@ def find_ffmpeg(configured: str) -> tuple[Path, Origin]:
 
 def find_ffprobe(configured: str, ffmpeg: Path) -> tuple[Path, Origin] | None:
     """Beside this ffmpeg, or in PATH. Raises Unavailable when the configured one is no program."""
-    beside = ffmpeg.with_name(f"ffprobe{SUFFIX}")
+    beside = ffmpeg.with_name("ffprobe")
     found = _configured(configured, "cameras.ffprobe (FFPROBE_PATH)")
     return found or (_as(Origin.SYSTEM)(beside) if _runnable(beside) else _in_path("ffprobe"))
 

@@ -115,8 +115,9 @@ class Clips:
                 arguments = _arguments(size, request.rate_hz, encoder, file.fileno())
                 feed = self._pictures(look, first, request, size, context)
                 limit_s = request.seconds + ENCODING_S
-                await self._fffamily.encode(arguments, feed, timeout_s=limit_s, descriptor=file.fileno())
-                await self._verify(file.fileno(), request)
+                found = await self._fffamily.encode(arguments, feed, timeout_s=limit_s, descriptor=file.fileno())
+                if found != request.frames:
+                    raise LarderError(f"the clip has {found} pictures instead of {request.frames}")
                 file.seek(0)
                 return await asyncio.to_thread(file.read)
 
@@ -172,11 +173,6 @@ class Clips:
 
     async def _draw(self, frame: Frame, size: tuple[int, int]) -> bytes:
         return await self._cameras.in_thread(lambda: pictures.video_frame(frame.image, size))
-
-    async def _verify(self, descriptor: int, request: ClipRequest) -> None:
-        found = await self._fffamily.count_pictures(descriptor)
-        if found != request.frames:
-            raise LarderError(f"the clip has {found} pictures instead of {request.frames}")
 
 
 def key_of(clip_id: str) -> str:
