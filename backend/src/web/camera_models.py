@@ -65,7 +65,6 @@ class CameraAnswer(ResponseModel):
     @classmethod
     def of(cls, report: CameraReport) -> CameraAnswer:
         """The wire's form."""
-        image = report.image
         return cls(
             pv=report.name,
             state=report.state,
@@ -74,11 +73,11 @@ class CameraAnswer(ResponseModel):
             bad_frames=report.bad_frames,
             last_bad=report.last_bad,
             rate_hz=round(report.rate_hz, 2),
-            width=image.width if image else None,
-            height=image.height if image else None,
-            colour_mode=image.mode.label if image else None,
-            pixel_type=image.pixels.dtype.name if image else None,
-            timestamp=moment(image.time_ns) if image else None,
+            width=report.width,
+            height=report.height,
+            colour_mode=report.colour_mode,
+            pixel_type=report.pixel_type,
+            timestamp=moment(report.time_ns or 0),
             age_seconds=report.age_s,
         )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from backend.src.config.cameras import camera_names
@@ -20,14 +22,20 @@ from backend.src.services.cameras.errors import CameraNotFound
 from backend.src.services.cameras.pictures import Encoded
 from backend.src.services.cameras.watch import CameraState, Frame, ImageSource, Look, Watch
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 NS = 1_000_000_000
+AT_ONCE = 8  # cameras that a snapshot or a list looks at: each may hold a frame of cameras.frame_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class CameraReport:
-    """One camera as this process sees it; width and what follows are of the newest frame, None without one."""
+    """One camera as this process sees it; width and what follows are of the newest frame, None without one.
+
+    time_ns: 0 when the frame names none.
+    """
 
     name: str
     state: CameraState
@@ -36,8 +44,12 @@ class CameraReport:
     bad_frames: int
     last_bad: str | None
     rate_hz: float
-    image: NDImage | None
-    age_s: float | None
+    width: int | None = None
+    height: int | None = None
+    colour_mode: str | None = None
+    pixel_type: str | None = None
+    time_ns: int | None = None
+    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,7 @@ class Cameras:
         self._clock = clock
         self._threads: ThreadPoolExecutor | None = None
         self._live = 0
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._watches = {
             name: Watch(name, source, clock, supervisor, self._executor, most_bytes=settings.frame_bytes,
                         silent_s=settings.silent_s)
@@ -98,6 +111,10 @@ class Cameras:
     def reports(self) -> list[CameraReport]:
         """How each camera is."""
         return [self._report(watch) for watch in self._watches.values()]
+
+    async def glance(self) -> list[CameraReport]:
+        """The same after a look at each; a few at once."""
+        return await asyncio.gather(*(self._glance(watch) for watch in self._watches.values()))
 
     def look(self, name: str) -> AbstractAsyncContextManager[Look]:
         """Looks at a camera for as long as the block lasts. Raises CameraNotFound."""
@@ -137,22 +154,35 @@ class Cameras:
                 made = frame.previews[widest] = await self.in_thread(lambda: pictures.preview(frame.image, widest))
             return made
 
-    async def shoot(self, names: Sequence[str]) -> tuple[Shot, ...]:
-        """A frame of each, those that show none with why. Raises CameraNotFound."""
-        self.check(names)
-        return tuple(await asyncio.gather(*(self._shoot(name) for name in names)))
+    @asynccontextmanager
+    async def shot(self, name: str) -> AsyncIterator[Shot]:
+        """A frame, or why there is none. A few at once: the next waits until this block ends. Raises CameraNotFound."""
+        async with self._places:
+            yield await self._shoot(self._watch(name))
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Runs what takes time, a few at once."""
         return await asyncio.get_running_loop().run_in_executor(self._executor(), work)
 
-    async def _shoot(self, name: str) -> Shot:
+    async def _glance(self, watch: Watch) -> CameraReport:
+        async with self._places:
+            async with watch.look(linger=False) as look:
+                with contextlib.suppress(LarderError):  # the report tells
+                    await look.next(self.answer_s)
+                    await look.next(self.answer_s)  # the first is no sign of life
+            return self._report(watch)  # at once: its subscription ends
+
+    async def _shoot(self, watch: Watch) -> Shot:
         try:
-            frame = await self.frame(name)
+            async with watch.look(linger=False) as look:
+                frame = await look.next(self.answer_s)
             still, preview = await self.still(frame), await self.preview(frame)
         except LarderError as error:
-            return Shot(name, error.message)
-        return Shot(name, None, frame.image, still, preview, self._age_s(frame.image))
+            return Shot(watch.name, error.message)
+        except (OSError, ValueError, TypeError) as error:  # a frame that its makers did not think of
+            log.warning("camera %s: its frame makes no picture", watch.name, exc_info=error)
+            return Shot(watch.name, f"the frame makes no picture: {error}")
+        return Shot(watch.name, None, frame.image, still, preview, self._age_s(frame.image.time_ns))
 
     def _executor(self) -> Executor:
         if self._threads is None:
@@ -166,8 +196,7 @@ class Cameras:
             raise CameraNotFound(name) from exc
 
     def _report(self, watch: Watch) -> CameraReport:
-        image = watch.latest.image if watch.latest else None
-        return CameraReport(
+        report = CameraReport(
             name=watch.name,
             state=watch.state,
             looking=watch.looking,
@@ -175,9 +204,19 @@ class Cameras:
             bad_frames=watch.bad_frames,
             last_bad=watch.last_bad,
             rate_hz=watch.rate_hz if watch.state is CameraState.STREAMING else 0.0,
-            image=image,
-            age_s=None if image is None else self._age_s(image),
+        )
+        if watch.latest is None:
+            return report
+        image = watch.latest.image
+        return replace(
+            report,
+            width=image.width,
+            height=image.height,
+            colour_mode=image.mode.label,
+            pixel_type=image.pixels.dtype.name,
+            time_ns=image.time_ns,
+            age_s=self._age_s(image.time_ns),
         )
 
-    def _age_s(self, image: NDImage) -> float | None:
-        return (self._clock.time_ns() - image.time_ns) / NS if image.time_ns else None
+    def _age_s(self, time_ns: int) -> float | None:
+        return (self._clock.time_ns() - time_ns) / NS if time_ns else None

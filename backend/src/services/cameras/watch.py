@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -38,7 +39,10 @@ class ImageSource(Protocol):
 
 
 class CameraState(StrEnum):
-    """idle: nobody looks, so nobody knows; silent: connected, without new frames."""
+    """idle: nobody looks, so nobody knows; silent: connected, without new frames.
+
+    The frame that comes with the connection is none: PVAccess sends the last one, of whatever age.
+    """
 
     IDLE = "idle"
     CONNECTING = "connecting"
@@ -87,9 +91,10 @@ class Watch:
         self._turns = itertools.count(1)
         self._only_bad: str | None = None  # why nothing that came since the last good frame was one
         self._looking = 0
-        self._left_at = 0.0
-        self._begun_at: float | None = None  # of the subscription; None while there is none
+        self._left_at = -math.inf
+        self._subscribed = False
         self._connected: bool | None = None  # None: not known yet
+        self._moving = False  # whether the newest frame came after the one that came with the connection
         self._wake = asyncio.Event()
         self._news = asyncio.Condition()
         self._task = ""
@@ -102,34 +107,39 @@ class Watch:
     @property
     def state(self) -> CameraState:
         """As far as this process knows."""
-        if self._begun_at is None:
+        if not self._subscribed:
             return CameraState.IDLE
         if self._connected is None:
             return CameraState.CONNECTING
         if not self._connected:
             return CameraState.DISCONNECTED
-        return CameraState.SILENT if self._silent_for() > self._silent_s else CameraState.STREAMING
+        if self.latest is None or not self._moving:
+            return CameraState.SILENT
+        silent = self._clock.monotonic() - self.latest.received_s > self._silent_s
+        return CameraState.SILENT if silent else CameraState.STREAMING
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[Look]:
-        """Keeps the subscription open inside."""
+    async def look(self, *, linger: bool = True) -> AsyncIterator[Look]:
+        """Keeps the subscription open inside, and for a while after, or not: with it a frame is kept in memory."""
         self._looking += 1
-        if self._begun_at is None:
+        if not self._subscribed:
             self._begin()
         try:
             yield Look(self)
         finally:
             self._looking -= 1
-            self._left_at = self._clock.monotonic()
+            if linger:
+                self._left_at = self._clock.monotonic()
+            else:
+                self._wake.set()
 
     async def stop(self) -> None:
         """Ends the subscription; whoever looks is told."""
-        if self._begun_at is not None:
+        if self._subscribed:
             await self._supervisor.stop(self._task)
 
     def _begin(self) -> None:
-        self._begun_at = self._clock.monotonic()
-        self._connected, self.latest, self.rate_hz, self.frames = None, None, 0.0, 0
+        self._subscribed, self.frames, self._only_bad = True, 0, None
         self._task = f"camera {self.name} {next(self._turns)}"
         self._supervisor.start_task(self._task, self._follow)
 
@@ -149,7 +159,8 @@ class Watch:
                 self._wake.clear()
                 await self._note(await loop.run_in_executor(self._threads(), monitor.take))
         finally:
-            self._begun_at, self._connected = None, None
+            self._subscribed, self._connected = False, None
+            self._forget_frame()
             if monitor is not None:
                 monitor.close()
             await self._tell()
@@ -166,7 +177,7 @@ class Watch:
         if taken.connected is not None:
             self._connected = taken.connected
         if self._connected is False:
-            self.latest = None  # it was the camera's picture while there was a camera
+            self._forget_frame()  # it was the camera's picture while there was a camera
         if taken.image is not None:
             self._note_frame(taken.image, taken.frames)
         if taken.image is not None or taken.bad or taken.connected is not None:
@@ -174,20 +185,20 @@ class Watch:
 
     def _note_frame(self, image: NDImage, count: int) -> None:
         now = self._clock.monotonic()
-        if self.latest is not None and now > self.latest.received_s:
+        if self.latest is not None and self._moving and now > self.latest.received_s:
             rate_hz = count / (now - self.latest.received_s)
             self.rate_hz += (rate_hz - self.rate_hz) * (RATE_PART if self.rate_hz else 1.0)
         self.frames += count
         self._only_bad = None
+        self._moving = self.latest is not None or count > 1
         self.latest = Frame(image, self.frames, now)
+
+    def _forget_frame(self) -> None:
+        self.latest, self._moving, self.rate_hz = None, False, 0.0
 
     async def _tell(self) -> None:
         async with self._news:
             self._news.notify_all()
-
-    def _silent_for(self) -> float:
-        since = self.latest.received_s if self.latest is not None else self._begun_at
-        return self._clock.monotonic() - (since or 0.0)
 
     async def after(self, number: int, timeout_s: float) -> Frame:
         """The newest frame once it is not the one of that number. Raises CameraAway, CameraSilent."""
@@ -205,7 +216,7 @@ class Watch:
 
     def _gone(self) -> bool:
         """p4p says at once that a channel is not connected yet: that alone is no news."""
-        return self._begun_at is None or (self._connected is False and self.frames > 0)
+        return not self._subscribed or (self._connected is False and self.frames > 0)
 
     def why_nothing(self, seconds: float) -> CameraAway | CameraSilent:
         """What there is to say when nothing new came for so long."""
@@ -217,10 +228,9 @@ class Watch:
 
 
 class Look:
-    """One of those who look at a camera. missed: frames that came and were never taken."""
+    """One of those who look at a camera."""
 
     def __init__(self, watch: Watch) -> None:
-        self.missed = 0
         self._watch = watch
         self._seen = 0
 
@@ -231,7 +241,5 @@ class Look:
     async def next(self, timeout_s: float) -> Frame:
         """The newest frame, as soon as it is another than the last one. Raises CameraAway, CameraSilent."""
         frame = await self._watch.after(self._seen, timeout_s)
-        if self._seen:
-            self.missed += frame.number - self._seen - 1
         self._seen = frame.number
         return frame

@@ -7,8 +7,9 @@ snapshots/ID/N-preview.jpeg the same to look at
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from backend.src.core.errors import NotFound
 from backend.src.infra.bucket import BucketObjectMissing
 from backend.src.services.cameras import Shot
 from backend.src.services.cameras.pictures import Encoded
-from backend.src.services.snapshots.archive_store import PREFIX, Bucket
+from backend.src.services.snapshots.archive_store import PREFIX, Bucket, digest
 from backend.src.services.snapshots.errors import ArchiveDamaged
 from backend.src.services.snapshots.models import CamerasTaken, Snapshot
 
@@ -33,11 +34,8 @@ class Photographer(Protocol):
     def names(self) -> tuple[str, ...]:
         """All cameras."""
 
-    def check(self, names: Sequence[str]) -> None:
-        """Raises NotFound for the first that is none."""
-
-    async def shoot(self, names: Sequence[str]) -> tuple[Shot, ...]:
-        """A frame of each, those that show none with why."""
+    def shot(self, name: str) -> AbstractAsyncContextManager[Shot]:
+        """A frame, or why there is none. The next camera may have to wait until the block ends."""
 
 
 class NoPicture(NotFound):
@@ -85,12 +83,18 @@ class CameraFolders:
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
 
-    async def put(self, snapshot_id: str, shots: Sequence[Shot]) -> CamerasTaken:
-        """Stores the files, then the list of them."""
-        entries = [await self._put_shot(snapshot_id, number, shot) for number, shot in enumerate(shots)]
+    async def put(self, snapshot_id: str, names: Sequence[str], cameras: Photographer) -> CamerasTaken:
+        """Takes a picture with each and stores the files, then the list of them. Raises Unavailable."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                numbered = enumerate(names)
+                taken = [group.create_task(self._take(snapshot_id, number, name, cameras)) for number, name in numbered]
+        except ExceptionGroup as errors:  # the bucket's own: it comes out as it is
+            raise errors.exceptions[0] from None
+        entries = [task.result() for task in taken]
         manifest = orjson.dumps({"version": 1, "cameras": [asdict(entry) for entry in entries]})
         await self._bucket.put(_key(snapshot_id, "cameras.json"), manifest, JSON)
-        return CamerasTaken(_digest(manifest), {entry.camera: entry.error for entry in entries})
+        return CamerasTaken(digest(manifest), {entry.camera: entry.error for entry in entries})
 
     async def entries(self, snapshot: Snapshot) -> list[CameraEntry]:
         """The cameras of a snapshot, none for one without. Raises ArchiveDamaged, Unavailable."""
@@ -113,6 +117,10 @@ class CameraFolders:
         """What is in it. Raises ArchiveDamaged, Unavailable."""
         return await self._get(snapshot, file.name, file.sha256)
 
+    async def _take(self, snapshot_id: str, number: int, name: str, cameras: Photographer) -> CameraEntry:
+        async with cameras.shot(name) as shot:
+            return await self._put_shot(snapshot_id, number, shot)
+
     async def _put_shot(self, snapshot_id: str, number: int, shot: Shot) -> CameraEntry:
         image = shot.image
         if image is None or shot.still is None or shot.preview is None:
@@ -134,7 +142,7 @@ class CameraFolders:
     async def _put_file(self, snapshot_id: str, stem: str, file: Encoded) -> CameraFile:
         name = f"{stem}.{file.suffix}"
         await self._bucket.put(_key(snapshot_id, name), file.content, file.media_type)
-        return CameraFile(name, file.media_type, len(file.content), _digest(file.content))
+        return CameraFile(name, file.media_type, len(file.content), await asyncio.to_thread(digest, file.content))
 
     async def _get(self, snapshot: Snapshot, name: str, sha256: str) -> bytes:
         key, title = _key(snapshot.id, name), f"the cameras of snapshot {snapshot.id} ({snapshot.title!r})"
@@ -142,17 +150,13 @@ class CameraFolders:
             content = await self._bucket.get(key)
         except BucketObjectMissing as exc:
             raise ArchiveDamaged(title, f"the bucket has no {key}") from exc
-        if _digest(content) != sha256:
+        if await asyncio.to_thread(digest, content) != sha256:
             raise ArchiveDamaged(title, f"{key} is not what was saved")
         return content
 
 
 def _key(snapshot_id: str, name: str) -> str:
     return f"{PREFIX}{snapshot_id}/{name}"
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _entry(plain: dict[str, Any]) -> CameraEntry:

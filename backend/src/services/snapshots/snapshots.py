@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,6 @@ from backend.src.core.clock import Clock
 from backend.src.core.errors import Invalid, Unavailable
 from backend.src.infra.epics.address import Protocol
 from backend.src.infra.sql import SQL
-from backend.src.services.cameras import Shot
 from backend.src.services.catalog import Inventory
 from backend.src.services.snapshots import archive, archive_doubts, cached_rows, snapshot_rows
 from backend.src.services.snapshots.archive_store import ArchiveStore, Bucket, digest, key_of
@@ -26,6 +25,7 @@ from backend.src.services.snapshots.cached_rows import TABLES
 from backend.src.services.snapshots.camera_folder import CameraEntry, CameraFile, CameraFolders, Photographer
 from backend.src.services.snapshots.capture import Capture
 from backend.src.services.snapshots.models import (
+    CamerasTaken,
     Snapshot,
     SnapshotChanges,
     SnapshotContents,
@@ -109,10 +109,10 @@ class Snapshots:
         chosen = await asyncio.to_thread(self.columns(inventory).choose, rows)
         progress(5, f"reading {len(chosen.slots)} channels of {len(chosen.pvs)} PVs")
         capture = await self.take(chosen, request.draft.title, use_cache=request.use_cache)
-        shots = await self._shoot(request.cameras, progress)
-        progress(60, "writing the archive")
-        selection = selection_to_json(request.selection)
-        snapshot = await self.save(capture, chosen.slots, request.draft, actor, selection=selection, shots=shots)
+        pictures = f"taking pictures with {len(request.cameras)} cameras, " if request.cameras else ""
+        progress(60, f"{pictures}writing the archive")
+        selection, cameras = selection_to_json(request.selection), request.cameras
+        snapshot = await self.save(capture, chosen.slots, request.draft, actor, selection=selection, cameras=cameras)
         progress(100, f"saved {len(chosen.pvs)} PVs")
         return snapshot
 
@@ -125,12 +125,6 @@ class Snapshots:
         unknown = [name for name in names if name not in self.camera_names]
         if unknown:
             raise Invalid(f"no camera {unknown[0]!r}", remedy="GET /v1/cameras lists them")
-
-    async def _shoot(self, names: Sequence[str], progress: Progress) -> tuple[Shot, ...]:
-        if not names or self._cameras is None:
-            return ()
-        progress(50, f"taking pictures with {len(names)} cameras")
-        return await self._cameras.shoot(names)
 
     def columns(self, inventory: Inventory) -> CatalogColumns:
         """The inventory as captures take it, kept for the next time."""
@@ -160,25 +154,36 @@ class Snapshots:
         actor: str | None,
         *,
         selection: Mapping[str, Any] | None = None,
-        shots: Sequence[Shot] = (),
+        cameras: Sequence[str] = (),
     ) -> Snapshot:
-        """Keeps a capture: first the archive, then the row that makes it known. slots: its channels, for searches."""
+        """Keeps a capture: first what lies in the bucket, then the row that makes it known.
+
+        slots: its channels, for searches.
+        """
+        snapshot_id = secrets.token_hex(8)
+        archive_key = key_of(snapshot_id)
+        await self._sql.write(lambda db: archive_doubts.begin(db, archive_key, self._clock.now()))
+        taken = await self._photograph(snapshot_id, cameras)  # at once: they belong to the values of this moment
         content = await asyncio.to_thread(archive.write, capture)
         sha256 = await asyncio.to_thread(digest, content)
-        snapshot = _describe(capture, draft, actor, selection, size_bytes=len(content), sha256=sha256)
+        snapshot = _describe(
+            snapshot_id, capture, draft, actor, selection, cameras=taken, size_bytes=len(content), sha256=sha256
+        )
         held, tags = np.asarray(slots, np.int64), capture.pvs.tag_ids()
 
         def add(connection: Connection) -> None:
-            archive_doubts.settle(connection, snapshot.archive_key)
+            archive_doubts.settle(connection, archive_key)
             snapshot_rows.add(connection, snapshot, held, tags)
 
-        await self._sql.write(lambda db: archive_doubts.begin(db, snapshot.archive_key, self._clock.now()))
-        await self._archives.put(snapshot.archive_key, content)
-        if shots:
-            snapshot = replace(snapshot, cameras=await self._folders.put(snapshot.id, shots))
+        await self._archives.put(archive_key, content)
         await self._sql.write(add, touches=TABLES)
         log.info("snapshot %s: %d PVs, %d bytes", snapshot.id, snapshot.pv_count, snapshot.size_bytes)
         return snapshot
+
+    async def _photograph(self, snapshot_id: str, names: Sequence[str]) -> CamerasTaken | None:
+        if not names or self._cameras is None:
+            return None
+        return await self._folders.put(snapshot_id, names, self._cameras)
 
     # ---- finding and reading ----
 
@@ -273,15 +278,16 @@ class Snapshots:
 
 
 def _describe(
+    snapshot_id: str,
     capture: Capture,
     draft: SnapshotDraft,
     actor: str | None,
     selection: Mapping[str, Any] | None,
     *,
+    cameras: CamerasTaken | None,
     size_bytes: int,
     sha256: str,
 ) -> Snapshot:
-    snapshot_id = secrets.token_hex(8)
     return Snapshot(
         id=snapshot_id,
         title=draft.title,
@@ -295,6 +301,7 @@ def _describe(
         pv_count=len(capture.pvs),
         counts=capture.counts,
         archive_key=key_of(snapshot_id),
+        cameras=cameras,
         size_bytes=size_bytes,
         sha256=sha256,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from email.utils import formatdate
 from typing import Annotated, Literal
 
@@ -11,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from backend.src.core.clock import Clock
-from backend.src.core.errors import LarderError, TimedOut, TooMany, Unavailable
+from backend.src.core.errors import TimedOut, TooMany, Unavailable
 from backend.src.core.runtime_control import RuntimeControl
 from backend.src.infra.fffamily import FFFamily, Tool
 from backend.src.services.accounts import Principal
@@ -70,9 +69,8 @@ class CamerasEndpoint:
 
     async def list_cameras(self, look: Look = False) -> CamerasAnswer:
         """A camera at which nobody looks is idle: nothing is subscribed to for nobody."""
-        if look:
-            await asyncio.gather(*(self._glance(name) for name in self._cameras.names))
-        cameras = [CameraAnswer.of(report) for report in self._cameras.reports()]
+        reports = await self._cameras.glance() if look else self._cameras.reports()
+        cameras = [CameraAnswer.of(report) for report in reports]
         return CamerasAnswer(cameras=cameras, clips=_clip_maker(self._fffamily))
 
     async def still(self, pv: CameraName, form: Form = "lossless", width: Width | None = None) -> Response:
@@ -113,12 +111,6 @@ class CamerasEndpoint:
         return Boilerplates.download(
             part.content, f"{pv}-{id}.mp4", MP4, status=part.status, headers=state.headers() | part.headers
         )
-
-    async def _glance(self, name: str) -> None:
-        try:
-            await self._cameras.frame(name)
-        except LarderError:
-            return  # its report tells
 
 
 def _picture(picture: Encoded, frame: Frame) -> Response:
