@@ -91,7 +91,6 @@ class RestoreRun:
         n = len(outcomes)
         outcomes = replace(outcomes, rollback_snapshot_id=rollback.id, before=at_rows(n, rows, before))
         await self._keep(outcomes)  # before the first put: whoever kills this process leaves the truth behind
-        self._context.raise_if_aborted("aborted before anything was written")
         written = await self._write(writes)
         await self._tools.read_your_writes.settle(_slots(writes, inventory), written.after)
         outcomes = with_results(outcomes, rows, written.results, written.messages, written.after)
@@ -174,6 +173,8 @@ class RestoreRun:
 
     async def _write(self, writes: Writes) -> Written:
         total = len(writes)
+        if self._context.abort.is_set():
+            return Written(np.full(total, CODE[Result.ABORTED], np.uint8), ["not sent"] * total, empty_frame(total))
         share = (VERIFIED - WRITING) / total
 
         def progress(done: int) -> None:

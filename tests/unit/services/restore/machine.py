@@ -23,7 +23,10 @@ from tests.unit.services.snapshots.stand import Stand, stand_of
 
 
 class WritableMachine:
-    """Channels by address. `puts` remembers every put; `refusals` answer instead of a channel; `hold` delays writes."""
+    """Channels by address. `puts` remembers every put; `refusals` answer instead of a channel; `hold` delays writes.
+
+    held: whether a write waits for `hold`.
+    """
 
     def __init__(self) -> None:
         self.channels: dict[str, Channel] = {}
@@ -34,6 +37,7 @@ class WritableMachine:
         self.late: dict[str, Channel] = {}  # a value that is there only at the second look
         self.back: dict[str, Channel] = {}  # channels that return after the next read
         self.hold: asyncio.Event | None = None
+        self.held = asyncio.Event()
 
     async def read(self, addresses: Sequence[PvAddress], *, timeout_s: float) -> Frame:
         names = [str(address) for address in addresses]
@@ -56,6 +60,7 @@ class WritableMachine:
         abort: asyncio.Event | None = None,
     ) -> list[PutOutcome]:
         if self.hold is not None:
+            self.held.set()
             await self.hold.wait()
         outcomes = []
         for number, put in enumerate(puts):

@@ -389,15 +389,32 @@ async def test_an_aborted_restore_says_how_far_it_got(site: Site) -> None:
     site.move(A=10.0, B=20.0)
     site.machine.hold = asyncio.Event()
     job = await site.restores.restore(snapshot_id, request(), "operator")
-    while not site.jobs.running:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(site.machine.held.wait(), 20)
     await site.jobs.abort(job.id)
     site.machine.hold.set()
     job, outcomes = await site.ended(job)
     assert job.status is JobStatus.ABORTED
     assert results(outcomes) == {"A": "aborted", "B": "aborted", "C": "skipped"}
     assert "2 aborted" in str(job.message)
+    assert site.machine.puts == []
+
+
+async def test_aborted_before_the_first_put_nothing_may_have_been_written(site: Site, monkeypatch: Any) -> None:
+    snapshot_id = await saved(site)
+    site.move(A=10.0, B=20.0)
+    put = site.stand.bucket.put
+
+    async def abort_when_the_outcomes_are_kept(key: str, *arguments: Any) -> None:
+        await put(key, *arguments)
+        for job_id in site.jobs.running:
+            if job_id in key and not (await site.jobs.get(job_id)).status.ended:
+                await site.jobs.abort(job_id)
+
+    monkeypatch.setattr(site.stand.bucket, "put", abort_when_the_outcomes_are_kept)
+    job, outcomes = await site.restore(snapshot_id)
+    assert (job.status, job.result_id) == (JobStatus.ABORTED, outcomes.rollback_snapshot_id)
+    assert results(outcomes) == {"A": "aborted", "B": "aborted", "C": "skipped"}
+    assert outcomes.finished and outcomes.messages[:2] == ["not sent"] * 2
     assert site.machine.puts == []
 
 
