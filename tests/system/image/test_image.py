@@ -15,11 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
+import yaml
 
 from tests.servers.larder import clean_environment
 from tests.servers.ports import free_port
@@ -89,19 +91,21 @@ def image() -> Iterator[Image]:
 
 
 @contextmanager
-def running(image: Image, *, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The image's command as its user and as process 1; the code belongs to root. Its output: `root`/log."""
+def running(
+    image: Image, *, port: int, command: Sequence[str] = (), environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The image's command, or another, as its user and as process 1; the code is root's. Its output: `root`/log."""
     user, group = image.started["USER"].split(":")
     # the interpreter may lie in a home of root's: reading is allowed, which an image need not allow
     become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--no-new-privs"]
     become += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
-    command = exec_form(image.started["ENTRYPOINT"]) + exec_form(image.started["CMD"])
-    own = image.stage.environment | {"HOST": "127.0.0.1", "PORT": str(port)}
-    environment = clean_environment(Path(own["DATA_DIR"]), port, own) | {"PATH": own["PATH"]}
+    whole = [*exec_form(image.started["ENTRYPOINT"]), *(command or exec_form(image.started["CMD"]))]
+    own = {**image.stage.environment, "HOST": "127.0.0.1", "PORT": str(port), **environment}
+    variables = clean_environment(Path(own["DATA_DIR"]), port, own) | {"PATH": own["PATH"]}
     with (image.root / "log").open("wb") as log:
         process = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--kill-child", *become, *command],
-            cwd=image.place(image.stage.cwd), env=environment, stdout=log, stderr=log,
+            ["unshare", "--pid", "--fork", "--kill-child", *become, *whole],
+            cwd=image.place(image.stage.cwd), env=variables, stdout=log, stderr=log,
         )  # fmt: skip
     try:
         yield process
@@ -150,6 +154,21 @@ def test_it_serves_as_process_1_and_ends_in_order_when_it_is_told_to(image: Imag
         os.kill(server, getattr(signal, image.started["STOPSIGNAL"]))
         assert process.wait(15) == 0, log.read_text()
     assert "stopped SQL" in log.read_text()
+
+
+def test_the_demonstration_of_compose_runs_in_it(image: Image) -> None:
+    demo = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]["demo"]
+    port, log = free_port(), image.root / "log"
+    with running(image, port=port, command=demo["command"], environment={"DEMO_PVS": "50"}) as process:
+        assert set(demo["environment"]) == {"DEMO_PVS"}
+        wait_until_ready(process, port, log)
+        deadline = time.monotonic() + 30
+        while "a demonstration machine of 50 PVs" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        assert health_check(image, port) == 0
+        os.kill(child_of(process), getattr(signal, image.started["STOPSIGNAL"]))
+        assert process.wait(15) == 0, log.read_text()
 
 
 def test_it_writes_nowhere_but_into_its_data(image: Image) -> None:
