@@ -22,7 +22,7 @@ from backend.src.services.accounts.passwords import Passwords
 from backend.src.services.accounts.principal import Role
 from backend.src.services.accounts.profiles import Profiles
 from backend.src.services.accounts.registrations import Registrations
-from backend.src.services.accounts.user_rows import User
+from backend.src.services.accounts.user_rows import User, find_user
 from backend.src.services.accounts.users import UserDraft, Users
 from backend.src.services.accounts.verification import Verification
 from backend.src.services.mailing import Letters, Outbox
@@ -64,6 +64,10 @@ class People:
     async def make(self, name: str, role: Role = Role.VIEWER, password: str | None = PASSWORD) -> User:
         """Somebody, as NAME@lab.example."""
         return await self.users.create(UserDraft(f"{name}@lab.example", name, role, password), by="test")
+
+    async def find(self, email: str) -> User | None:
+        """Who has this address, in its one spelling."""
+        return await self.sql.read(lambda connection: find_user(connection, email))
 
     async def mails(self, to: str | None = None) -> list[EmailMessage]:
         """What was mailed, oldest first."""

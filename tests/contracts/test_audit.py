@@ -127,5 +127,5 @@ async def test_the_first_administrator_is_noted_once(trail: Audit, shared_sql: S
         await people.start()
         await people.stop()
     (entry,) = await trail.entries(ANY, limit=100)
-    user = await people.users.find("root@lab.example")
+    user = await people.find("root@lab.example")
     assert user is not None and (entry.action, entry.target) == ("user.first_administrator", str(user.id))

@@ -449,7 +449,7 @@ async def test_an_address_that_was_taken_meanwhile_stays_its_owners(people: Peop
     await people.profiles.request_address(user.id, PASSWORD, new)  # and its owner is told
     with pytest.raises(CodeUnknown):
         await people.verification.verify(await people.code_to(new))
-    assert (await people.users.find(new)) == bob and (await people.users.get(user.id)).email == ANN
+    assert (await people.find(new)) == bob and (await people.users.get(user.id)).email == ANN
 
 
 async def test_a_deleted_person_is_forgotten_and_their_id_stays(people: People, sql: SQL) -> None:
@@ -620,7 +620,7 @@ async def test_every_act_is_one_transaction(people: People, monkeypatch: pytest.
         return await people.resets.reset(codes[email], OTHER_PASSWORD)
 
     async def deleted(email: str) -> User:
-        found = await people.users.find(email)
+        found = await people.find(email)
         assert found is not None
         return await people.profiles.delete(found.id, PASSWORD)
 

@@ -170,7 +170,7 @@ async def test_a_code_lives_a_minute_and_not_longer_than_the_password(logins: Lo
         await logins.oauth.redeem_code(code, VERIFIER, BACK, DOCS)
     code = await code_of(logins)
     clock.advance(1)
-    user = await logins.people.users.find(ANN)
+    user = await logins.people.find(ANN)
     assert user is not None
     await logins.people.users.disable(user.id)
     with pytest.raises(Unauthenticated):

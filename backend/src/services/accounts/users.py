@@ -98,11 +98,6 @@ class Users:
         """Raises UserNotFound."""
         return await self._sql.read(lambda connection: user_rows.get_user(connection, user_id))
 
-    async def find(self, email: str) -> User | None:
-        """The person with this address, however it is spelled. Raises Invalid for what is no address."""
-        address = normalised_address(email)
-        return await self._sql.read(lambda connection: user_rows.find_user(connection, address))
-
     async def page(self, *, part: str | None = None, after: str | None = None, limit: int = 100) -> list[User]:
         """In the order of their addresses, those after `after`; `part` of an address or a name."""
         return await self._sql.read(

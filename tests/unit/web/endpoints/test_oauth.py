@@ -243,7 +243,7 @@ async def test_introspection_is_for_administrators(site: Site) -> None:
 
 async def test_sessions_are_listed_and_ended(site: Site) -> None:
     root = await site.logins.people.make("root", Role.ADMINISTRATOR)
-    ann = await site.logins.people.users.find(ANN)
+    ann = await site.logins.people.find(ANN)
     assert ann is not None
     tokens = []
     for _ in range(3):
@@ -420,9 +420,9 @@ async def test_the_links_in_mail_lead_to_pages_that_do_what_the_mail_says(site: 
     for _ in range(2):  # a scanner of mail opens every link
         page = await site.browser.get(link)
         is_a_page(page)
-    assert await people.users.find("bob@lab.example") is None
+    assert await people.find("bob@lab.example") is None
     is_a_page(done := await site.browser.post("/account/verify", data=fields_of(page)))
-    assert "confirmed" in done.text and await people.users.find("bob@lab.example") is not None
+    assert "confirmed" in done.text and await people.find("bob@lab.example") is not None
     is_a_page(again := await site.browser.post("/account/verify", data=fields_of(page)), again.status_code)
     assert 400 <= again.status_code < 500 and 'role="alert"' in again.text
 
@@ -437,7 +437,7 @@ async def test_the_links_in_mail_lead_to_pages_that_do_what_the_mail_says(site: 
     page = await site.browser.get(f"/account/accept?code={await people.code_to('eve@lab.example')}")
     form = {**fields_of(page), "name": "Eve", "password": PASSWORD}
     is_a_page(await site.browser.post("/account/accept", data=form))
-    eve = await people.users.find("eve@lab.example")
+    eve = await people.find("eve@lab.example")
     assert eve is not None and eve.role is Role.MANAGER
 
 
