@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from backend.src.infra.sql.engine import DATABASE_FILE
+from backend.src.infra.sql.migrations import HEAD
 from tests.servers.larder import ROOT, Larder, clean_environment
 from tests.servers.ports import free_port
 
@@ -140,6 +141,43 @@ def test_what_runs_by_itself_and_how_long_snapshots_are_kept(folder: Path, runni
 def test_check_names_what_works(folder: Path) -> None:
     report = json.loads(larder(folder, "check", "--json").stdout)
     assert all(entry["ok"] for entry in report["checks"])
+
+
+def schema_of(folder: Path, revision: str | None = None) -> str:
+    """The revision of the embedded database, set to another first when one is given."""
+    with closing(sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)) as database:
+        if revision is not None:
+            database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        return str(database.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def test_check_neither_makes_nor_upgrades_the_database(tmp_path: Path) -> None:
+    def said() -> str:
+        report = json.loads(larder(tmp_path, "check", "--json").stdout)
+        return next(str(entry["message"]) for entry in report["checks"] if entry["name"] == "SQL")
+
+    assert f"from nothing to {HEAD}" in said()
+    assert not (tmp_path / DATABASE_FILE).exists()
+    larder(tmp_path, "migrate")
+    assert HEAD not in said()
+    schema_of(tmp_path, "0001")
+    assert f"from 0001 to {HEAD}" in said()
+    assert schema_of(tmp_path) == "0001"
+
+
+def test_check_says_that_the_database_is_of_a_newer_larder(tmp_path: Path) -> None:
+    larder(tmp_path, "migrate")
+    schema_of(tmp_path, "9999")
+    assert "newer" in larder(tmp_path, "check", expect=1).stdout
+
+
+def test_nobody_migrates_the_database_of_a_server_that_runs(tmp_path: Path) -> None:
+    with Larder(tmp_path, {}) as running:
+        schema_of(tmp_path, "0001")  # as if an older Larder were running
+        done = larder(tmp_path, "migrate", expect=1)
+        assert running.url in done.stderr and "Traceback" not in done.stderr
+        assert schema_of(tmp_path) == "0001"
+        schema_of(tmp_path, HEAD)
 
 
 def test_check_names_what_does_not_work_and_the_remedy(folder: Path) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from backend.src.commands.configuration import add_configuration, read_settings, with_secret_key
 from backend.src.commands.printing import print_json, stdout
 from backend.src.config.settings import Settings
 from backend.src.core.data_folder import DataFolder
 from backend.src.core.errors import LarderError
-from backend.src.core.server_management import Step
+from backend.src.core.lifecycle import Service
+from backend.src.infra.sql import revisions
 from backend.src.server import Server
 from backend.src.web.listener import Listener
 
@@ -50,7 +53,9 @@ def run(options: argparse.Namespace) -> int:
 async def _check_all(settings: Settings) -> list[Check]:
     checks = [Check("configuration", True, 0.0, f"role {settings.server.role.value}"), _check_port(settings)]
     for step in Server(settings).dependencies:
-        checks.append(await _check_one(step, _where(settings, step.name)))
+        as_file = step.name == "SQL" and settings.sql.embedded
+        attempt = partial(_look_at_file, settings) if as_file else partial(_try, step.service)
+        checks.append(await _check_one(step.name, _where(settings, step.name), attempt))
     return checks
 
 
@@ -68,19 +73,31 @@ def _check_port(settings: Settings) -> Check:
     return Check("server", True, 0.0, f"does not run; {url} is free")
 
 
-async def _check_one(step: Step, where: str) -> Check:
+async def _check_one(name: str, where: str, attempt: Callable[[], Awaitable[str]]) -> Check:
     began = time.monotonic()
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            await step.service.start()
-            await step.service.ping()
+            found = await attempt()
     except LarderError as exc:
-        return Check(step.name, False, _ms(began), f"{where}: {exc.message}", exc.remedy)
+        return Check(name, False, _ms(began), f"{where}: {exc.message}", exc.remedy)
     except TimeoutError:
-        return Check(step.name, False, _ms(began), f"{where}: no answer in {TIMEOUT_S:g} s", "check host and port")
+        return Check(name, False, _ms(began), f"{where}: no answer in {TIMEOUT_S:g} s", "check host and port")
+    return Check(name, True, _ms(began), f"{where}{found}")
+
+
+async def _try(service: Service) -> str:
+    try:
+        await service.start()
+        await service.ping()
     finally:
-        await step.service.stop()
-    return Check(step.name, True, _ms(began), where)
+        await service.stop()
+    return ""
+
+
+async def _look_at_file(settings: Settings) -> str:
+    """It is the start that makes or upgrades the file, alone in its folder."""
+    has, needs = await revisions(settings.sql, settings.server.data_dir)
+    return "" if has == needs else f"; the next start brings it from {has or 'nothing'} to {needs}"
 
 
 def _where(settings: Settings, name: str) -> str:

@@ -18,10 +18,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Migrates; does nothing when the schema is up to date."""
+    """Migrates; does nothing when the schema is up to date. Raises Busy where a server uses the folder's database."""
     settings = read_settings(options)
-    DataFolder(settings.server.data_dir).make()
-    before, after = asyncio.run(migrate(settings.sql, settings.server.data_dir))
+    folder = DataFolder(settings.server.data_dir)
+    folder.make()
+    try:
+        if settings.sql.embedded:
+            folder.lock()
+        before, after = asyncio.run(migrate(settings.sql, settings.server.data_dir))
+    finally:
+        folder.unlock()
     where = settings.sql.host or settings.server.data_dir
     if options.json:
         print_json({"database": str(where), "before": before, "after": after})

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
 from backend.src.config.settings import SqlSettings
 from backend.src.core.errors import StartFailed, Unavailable
-from backend.src.infra.sql.engine import make_engine
+from backend.src.infra.sql.engine import DATABASE_FILE, make_engine
 from backend.src.infra.sql.migrations import HEAD
 from backend.src.infra.sql.transactions import Transactions
+
+T = TypeVar("T")
 
 
 async def migrate(settings: SqlSettings, data_dir: Path) -> tuple[str | None, str]:
     """Brings the database to HEAD: the revisions before and after. Raises StartFailed, Busy."""
-    transactions = Transactions(make_engine(settings, data_dir), settings)
-    try:
-        return await asyncio.to_thread(_upgrade, transactions), HEAD
-    except Unavailable as error:
-        raise StartFailed(error.message, remedy=error.remedy) from error
-    finally:
-        transactions.engine.dispose()
+    return await _once(settings, data_dir, _upgrade), HEAD
+
+
+async def revisions(settings: SqlSettings, data_dir: Path) -> tuple[str | None, str]:
+    """What the database has and what this Larder needs. Changes nothing, makes no file. Raises StartFailed."""
+    if settings.embedded and not (data_dir / DATABASE_FILE).exists():
+        return None, HEAD
+    return await _once(settings, data_dir, _usable_revision), HEAD
 
 
 def check_schema(transactions: Transactions, *, upgrade: bool) -> None:
@@ -40,13 +45,28 @@ def check_schema(transactions: Transactions, *, upgrade: bool) -> None:
     _upgrade(transactions)
 
 
+async def _once(settings: SqlSettings, data_dir: Path, work: Callable[[Transactions], T]) -> T:
+    transactions = Transactions(make_engine(settings, data_dir), settings)
+    try:
+        return await asyncio.to_thread(work, transactions)
+    except Unavailable as error:
+        raise StartFailed(error.message, remedy=error.remedy) from error
+    finally:
+        transactions.engine.dispose()
+
+
 def _upgrade(transactions: Transactions) -> str | None:
-    current = transactions.run(_revision, writing=False)
-    _refuse_newer(current)
+    current = _usable_revision(transactions)
     if current != HEAD:
         # loaded on need: Alembic costs a third of a second, and a start with the schema at HEAD does without
         upgrade = importlib.import_module("backend.src.infra.sql.upgrade")
         transactions.run(upgrade.upgrade_to_head, writing=True)
+    return current
+
+
+def _usable_revision(transactions: Transactions) -> str | None:
+    current = transactions.run(_revision, writing=False)
+    _refuse_newer(current)
     return current
 
 
