@@ -53,9 +53,9 @@ def insert_session(connection: Connection, session: Session) -> None:
 
 
 def lock_person(connection: Connection, user_id: int) -> RowMapping | None:
-    """id, name, email, role and password_changed_at of somebody who may come in, locked."""
+    """id, name, role and password_changed_at of somebody who may come in, locked."""
     query = (
-        select(users.c.id, users.c.name, users.c.email, users.c.role, users.c.password_changed_at)
+        select(users.c.id, users.c.name, users.c.role, users.c.password_changed_at)
         .where(users.c.id == user_id, users.c.disabled_at.is_(None), users.c.deleted_at.is_(None))
         .with_for_update()
     )
