@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -43,6 +44,13 @@ class Tally:
         if granted:
             self.counts[key] += amount
         return Count(granted, per_minute - self.counts[key], 3.0)
+
+
+@pytest.fixture(autouse=True)
+def one_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a test counts lies in one minute."""
+    moment = time.time() // 60 * 60 + 1
+    monkeypatch.setattr(time, "time", lambda: moment)
 
 
 @pytest.fixture
