@@ -57,7 +57,9 @@ After = Annotated[Token | None, Query(alias="continuationToken", description="fr
 TagIds = Annotated[list[BodyId], Query(max_length=1_000, description="PVs with any of these tags; tags[], too")]
 # as other clients spell it; the document has one spelling, for generators make one name of both
 MoreTagIds = Annotated[list[BodyId], Query(alias="tags[]", max_length=1_000, include_in_schema=False)]
-UseCache = Annotated[bool, Query(description="from the live table; false reads every PV anew")]
+UseCache = Annotated[
+    bool, Query(description="from the live table while the monitor is alive; false reads every PV anew")
+]
 Async = Annotated[bool, Query(alias="async", description="answer at once with a job; false waits for the end")]
 Most = Annotated[int, Query(ge=0, le=MOST_PVS, description="PVs; 0 for none", examples=[100])]
 CreatedBy = Annotated[
