@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from backend.src.web.app import build_app
 from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
 from backend.src.web.endpoints.jobs import JobsEndpoint
 from backend.src.web.path_manager import PathManager
+from tests.manual_clock import ManualClock
 from tests.unit.web.conftest import SETTINGS, client_of
 
 SECRET = Secret("s" * 32)
@@ -52,7 +52,8 @@ class Parts:
 
     def __init__(self, sql: SQL) -> None:
         clock, self.supervisor, redis = SystemClock(), Supervisor(), Redis.build(CacheSettings())
-        self.keys = ApiKeys(sql, clock, self.supervisor)
+        self.clock = ManualClock()  # of the keys: that of jobs goes on by itself
+        self.keys = ApiKeys(sql, self.clock, self.supervisor)
         self.jobs = Jobs(sql, redis, clock, self.supervisor, JobSettings(heartbeat_s=0.05))
         paths = PathManager()
         paths.collect([ApiKeysEndpoint(self.keys).routes(), JobsEndpoint(self.jobs).routes()])
@@ -140,12 +141,12 @@ async def test_a_key_that_makes_no_sense_is_422(operator: httpx.AsyncClient, bod
 
 
 async def test_a_key_may_expire(parts: Parts, operator: httpx.AsyncClient) -> None:
-    expires = datetime.now(UTC) + timedelta(seconds=0.3)
+    expires = parts.clock.now() + timedelta(seconds=60)
     body = {"appName": "brief", "scopes": ["read"], "expiresAt": expires.isoformat()}
     made = (await operator.post("/v1/api-keys", json=body)).json()
     async with client_of(parts.app, made["token"]) as brief:
         assert (await brief.get("/v1/api-keys")).status_code == 200
-        await asyncio.sleep(0.35)
+        parts.clock.advance(60)
         assert (await brief.get("/v1/api-keys")).status_code == 401
 
 
