@@ -282,11 +282,14 @@ async def test_what_happened_is_written_down_however_long_the_database_is_away(
 
 async def test_stopping_sends_the_mail_under_way_to_its_end(stand: Stand, server: SmtpServer) -> None:
     await stand.put(3)
-    server.delay_s = 0.3
+    server.paused = True
     await stand.outbox.start()
     while "sending" not in await stand.states():
         await asyncio.sleep(0.01)
-    await stand.outbox.stop()
+    stopping = asyncio.ensure_future(stand.outbox.stop())
+    await asyncio.sleep(0)
+    server.paused = False
+    await stopping
     assert (sorted(await stand.states()), len(server.messages)) == (["sent", "waiting", "waiting"], 1)
     assert stand.supervisor.running() == ()
 

@@ -137,6 +137,11 @@ class SmtpServer:
             self._faults[stage] = (how, times - 1)
             return how
 
+    def has_failed(self, stage: Stage) -> bool:
+        """Whether it has gone wrong there as often as it was told to."""
+        with self._lock:
+            return self._faults[stage][1] == 0
+
     def start(self) -> None:
         """Listens when it returns."""
         if self.security is not SmtpSecurity.NONE and self.tls is None:

@@ -25,8 +25,8 @@ from tests.unit.services.readings import batch, described, lost
 
 __all__ = ["redis_server"]
 
-TTL_S = 1.0
-MONITOR = MonitorSettings(drain_interval_s=0.02, follow_interval_s=0.1, stale_after_s=1.5, lease_ttl_s=TTL_S)
+TTL_S = 3.0
+MONITOR = MonitorSettings(drain_interval_s=0.02, follow_interval_s=0.1, stale_after_s=4.5, lease_ttl_s=TTL_S)
 NAMES = [f"P{number}" for number in range(1, 1501)]  # three blocks
 
 
@@ -59,7 +59,7 @@ class Process:
         return self.live.frame([slot]).value(0)
 
 
-async def until(condition: Callable[[], Any], timeout_s: float = 5.0) -> float:
+async def until(condition: Callable[[], Any], timeout_s: float = 30.0) -> float:
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < timeout_s, "it never came true"
@@ -98,7 +98,7 @@ async def test_a_copy_that_starts_later_has_everything_and_follows(
     assert not follower.live.stale([1, 1500]).any()
     machine.values["P700"] = -7.0
     machine.tell(700)
-    assert await until(lambda: follower.value(700) == -7.0) < 1.0
+    assert await until(lambda: follower.value(700) == -7.0) < 5.0
 
 
 async def test_texts_arrays_metadata_losses_and_doubts_travel(leader: Process, follower: Process) -> None:
@@ -144,7 +144,7 @@ async def test_a_new_pv_reaches_the_copy(leader: Process, follower: Process, mac
     machine.values["NEW"] = 42.0
     for process in (leader, follower):
         process.catalog.current = inventory_of(*NAMES, "NEW", version=2)
-    assert await until(lambda: follower.value(1501) == 42.0) < 2.0
+    assert await until(lambda: follower.value(1501) == 42.0) < 10.0
 
 
 async def test_a_copy_is_stale_once_its_leader_is_dead(leader: Process, follower: Process) -> None:

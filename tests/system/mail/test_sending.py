@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from tests.servers.smtp import DROP, SENDER, SILENCE, SmtpSecurity, SmtpServer, 
 
 USER, PASSWORD = "larder-mailer", "a good password"
 TO = "ann@example.org"
-GOODBYE_S = 0.1  # both ends of TLS say it, after the client has given up
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +48,16 @@ async def started(settings: MailSettings, clock: ManualClock | None = None) -> M
 
 @pytest.fixture
 async def mail(server: SmtpServer) -> AsyncIterator[MailManagement]:
-    mail = await started(server.settings(timeout_s=0.3))
+    mail = await started(server.settings())
     yield mail
     await mail.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what the server notices by itself: both ends of TLS say goodbye after the client has given up."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 def wire(number: int = 1, to: str = TO, **more: Any) -> bytes:
@@ -80,7 +86,7 @@ async def test_a_certificate_of_nobody_known_is_refused(
     with pytest.raises(Unavailable, match="certificate"):
         await mail.send(TO, wire())
     assert (server.logins, len(server.messages)) == (logins, kept)
-    await asyncio.sleep(GOODBYE_S)
+    await until(lambda: not server.open)
 
 
 async def test_starttls_is_never_left_out(server: SmtpServer) -> None:
@@ -100,7 +106,7 @@ async def test_a_wrong_password_names_the_setting(servers: dict[SmtpSecurity, Sm
     with pytest.raises(Unavailable) as caught:
         await mail.send(TO, wire())
     assert "SENDER_PASSWORD" in str(caught.value.remedy)
-    await asyncio.sleep(GOODBYE_S)
+    await until(lambda: not servers[SmtpSecurity.TLS].open)
 
 
 async def test_one_connection_serves_a_batch(server: SmtpServer, mail: MailManagement) -> None:
@@ -119,9 +125,10 @@ UNTIL_DATA = [Stage.CONNECT, Stage.EHLO, Stage.MAIL, Stage.RCPT, Stage.DATA, Sta
 @pytest.mark.parametrize("how", [DROP, SILENCE, "421 closing", "451 later"])
 @pytest.mark.parametrize("stage", [*UNTIL_DATA, Stage.DOT, Stage.ANSWER])
 async def test_what_breaks_off_is_told_and_the_next_mail_goes(
-    server: SmtpServer, mail: MailManagement, stage: Stage, how: str, monkeypatch: pytest.MonkeyPatch
+    server: SmtpServer, stage: Stage, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversation, "PATIENCE", 1)  # ten minutes of silence after the dot would be right
+    mail = await started(server.settings(timeout_s=0.5 if how == SILENCE else 5.0))
     server.fail(stage, how)
     with pytest.raises(Unavailable) as caught:
         await mail.send(TO, wire(1))
@@ -130,6 +137,7 @@ async def test_what_breaks_off_is_told_and_the_next_mail_goes(
     await mail.send(TO, wire(2))
     ids = [kept.message_id for kept in server.messages]
     assert ids == (["<1@example.org>"] if stage is Stage.ANSWER else []) + ["<2@example.org>"]
+    await mail.stop()
 
 
 @pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.BODY, Stage.DOT])
@@ -193,8 +201,11 @@ async def test_letters_beyond_ascii_in_addresses(server: SmtpServer, mail: MailM
 async def test_a_cancelled_mail_does_not_spoil_the_next(server: SmtpServer, stage: Stage) -> None:
     mail = await started(server.settings())
     server.fail(stage, SILENCE)
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(mail.send(TO, wire(1)), 0.2)
+    sending = asyncio.ensure_future(mail.send(TO, wire(1)))
+    await until(lambda: server.has_failed(stage))
+    sending.cancel()
+    await asyncio.wait([sending])
+    assert sending.cancelled()
     await mail.send(TO, wire(2))
     await mail.stop()
     assert [kept.message_id for kept in server.messages] == ["<2@example.org>"]

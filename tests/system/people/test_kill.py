@@ -19,7 +19,7 @@ from tests.servers.smtp import SmtpServer
 from tests.system.people.site import OTHER_PASSWORD, PASSWORD, Site, code_of
 
 USERS = "/v1/users"
-MANY = 10
+MANY = 16
 Post = Callable[[str], tuple[str, dict[str, str]]]
 
 
@@ -48,11 +48,12 @@ def killed_while(site: Site, names: list[str], post: Post, *, after: int) -> set
             enough.set()
 
     with ThreadPoolExecutor(MANY) as pool:
-        for name in names:
-            pool.submit(send, name)
-        assert enough.wait(30)
+        sent = [pool.submit(send, name) for name in names]
+        assert enough.wait(60)
         time.sleep(random.uniform(0, 0.05))  # anywhere within the next ones
         site.larder.kill()
+    for one in sent:
+        one.result()  # raises what it asserted
     site.larder.start()
     return answered
 
