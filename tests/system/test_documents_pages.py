@@ -75,12 +75,21 @@ def test_a_page_shows_the_operations(name: str, visitor: Visit) -> None:
     keep_picture(page, name)
 
 
-def test_elements_shows_an_operation(visitor: Visit) -> None:
+def send(page: Page, button: str) -> int:
+    """The status of the call of PATH that the button sends."""
+    with page.expect_response(f"**{PATH}") as answered:
+        page.get_by_role("button", name=button).locator("visible=true").first.click()
+    return answered.value.status
+
+
+def test_elements_shows_an_operation_and_calls_with_an_api_key(visitor: Visit, larder: Larder) -> None:
     page = visitor.open("/elements")
     page.get_by_text("PVs", exact=True).first.click()
     page.get_by_text(OPERATION).first.click()
     see(page, PATH)
     keep_picture(page, "elements")
+    page.get_by_label("X-API-Key", exact=True).fill(larder.key("read", name="elements"))
+    assert send(page, "Send API Request") == 200
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +181,7 @@ def test_swagger_calls_with_an_api_key(swagger: Page, larder: Larder) -> None:
 
 
 def one_operation(larder: Larder) -> dict[str, Any]:
-    """The interface's document with nothing but CALL in it: the editor needs most of a minute to check all of it."""
+    """The interface's document with nothing but CALL in it: the editor needs long to check all of it."""
     document: dict[str, Any] = httpx.get(f"{larder.url}/openapi.json").json()
     operation = {**document["paths"][CALL]["get"], "responses": {"200": {"description": "the devices"}}}
     logins = document["components"]["securitySchemes"]
@@ -196,40 +205,51 @@ def open_operation(visitor: Visit, name: str) -> Page:
     """A page that shows one operation at a time."""
     page = visitor.open(f"/{name}")
     see(page, OPERATION)
-    page.get_by_text(OPERATION).locator("visible=true").first.click(force=True)
-    see(page, PATH)
+    go_to_operation(page)
     keep_picture(page, name)
     return page
 
 
-def test_rapidoc_shows_operations_and_logs_in_with_a_code(visitor: Visit) -> None:
+def go_to_operation(page: Page) -> None:
+    page.get_by_text(OPERATION).locator("visible=true").first.click(force=True)
+    see(page, PATH)
+
+
+def test_rapidoc_logs_in_with_a_code_and_calls(visitor: Visit) -> None:
     page = open_operation(visitor, "rapidoc")
     page.get_by_text("Authentication", exact=True).locator("visible=true").first.click()
     form = page.locator(".oauth-flow.authorizationCode")
     with page.expect_popup() as opened:
         form.get_by_role("button", name="GET TOKEN").click()
     log_in_there(opened.value)
-    expect(page.get_by_text("1 API key applied")).to_be_visible()
+    expect(page.get_by_text("1 API key applied")).to_be_visible(timeout=PATIENCE_MS)
+    go_to_operation(page)
+    assert send(page, "Try") == 200
 
 
-def test_explorer_shows_operations_and_logs_in_with_a_code(visitor: Visit) -> None:
+def test_explorer_logs_in_with_a_code_and_calls(visitor: Visit) -> None:
     page = open_operation(visitor, "explorer")
     page.get_by_text("Authentication", exact=True).locator("visible=true").first.click()
     form = page.locator(".oauth-flow", has_text="Authorization Code Flow")
     form.get_by_role("button", name="Get Token").click()
     log_in_there(page)
     page.wait_for_url("**/explorer*")
-    expect(page.get_by_text("1 API key applied")).to_be_visible()
+    expect(page.get_by_text("1 API key applied")).to_be_visible(timeout=PATIENCE_MS)
+    go_to_operation(page)
+    assert send(page, "Execute") == 200
 
 
-def test_scalar_shows_operations_and_logs_in_with_a_code(visitor: Visit) -> None:
+def test_scalar_logs_in_with_a_code_and_calls(visitor: Visit) -> None:
     page = open_operation(visitor, "scalar")
     page.get_by_text("Introduction", exact=True).locator("visible=true").first.click()
     page.get_by_text("authorizationCode", exact=True).first.click()
     with page.expect_popup() as opened:
         page.get_by_role("button", name="Authorize").first.click()
     log_in_there(opened.value)
-    expect(page.get_by_text("Access Token").first).to_be_visible()
+    expect(page.get_by_text("Access Token").first).to_be_visible(timeout=PATIENCE_MS)
+    go_to_operation(page)
+    page.get_by_role("button", name=f"(get {PATH})").click()
+    assert send(page, "Send") == 200
 
 
 def test_the_front_page_leads_everywhere_without_a_script(browser: Browser, larder: Larder) -> None:

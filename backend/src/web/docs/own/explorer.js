@@ -6,7 +6,6 @@ page.setAttribute("hide-server-selection", "true");
 page.setAttribute("primary-color", "#0f7f88");
 page.setAttribute("nav-bg-color", "#123238");
 page.setAttribute("fill-request-fields-with-example", "false");
-page.setAttribute("hide-console", "true");
 page.addEventListener("spec-loaded", () => {
   page.setAuthenticationConfiguration("OAuth2", { clientId: larder.clientId, redirectUri: larder.redirectUrl });
 });
