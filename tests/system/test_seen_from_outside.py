@@ -28,7 +28,10 @@ HOW_TO = (ROOT / "docs" / "how-to" / "monitor-larder.md").read_text()
 PROMETHEUS_OWN = {"up"}
 PROMETHEUS_LABELS = {"job", "instance", "le"}
 GRAFANA = {"$__rate_interval": "5m", "$job": "larder", "$instance": ".*"}
-DRAIN_S = 1.0
+DRAIN_S = 5.0
+PATIENCE_S = 30.0
+
+CRON_HAS_RUN = r"larder_cron_success_age_seconds\{"
 
 Labels = dict[str, set[str]]
 
@@ -44,10 +47,12 @@ def larder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Larder]:
 @pytest.fixture(scope="module")
 def scraped(larder: Larder) -> Labels:
     """Every series there is, with the labels that it has."""
-    larder.wait_for("/v1/admin/crons", lambda crons: any(cron["lastEndedAt"] for cron in crons), timeout_s=20)
-    time.sleep(0.1)
+    larder.api.call("POST", "/v1/admin/crons/tokens/run")
     key = larder.key("read", name="prometheus")
-    answer = httpx.get(f"{larder.url}/metrics", headers={"X-API-Key": key})
+    deadline = time.monotonic() + PATIENCE_S
+    while not re.search(CRON_HAS_RUN, (answer := _scrape(larder, key)).text):
+        assert time.monotonic() < deadline, "no run of a cron is measured"
+        time.sleep(0.1)
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     found: Labels = defaultdict(set)
     for family in text_string_to_metric_families(answer.text):
@@ -55,6 +60,10 @@ def scraped(larder: Larder) -> Labels:
         for sample in family.samples:
             found[sample.name] |= set(sample.labels)
     return found
+
+
+def _scrape(larder: Larder, key: str) -> httpx.Response:
+    return httpx.get(f"{larder.url}/metrics", headers={"X-API-Key": key}, timeout=PATIENCE_S)
 
 
 def panels() -> list[dict[str, Any]]:
@@ -153,7 +162,8 @@ def test_the_sample_scrapes_with_a_key(larder: Larder) -> None:
 
 
 def lines(larder: Larder) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in larder.log.splitlines()]
+    """Those that are complete: the server may be writing the last."""
+    return [json.loads(line) for line in larder.log.splitlines(keepends=True) if line.endswith("\n")]
 
 
 def test_every_line_of_a_request_and_of_a_job_names_it(larder: Larder) -> None:
@@ -162,6 +172,10 @@ def test_every_line_of_a_request_and_of_a_job_names_it(larder: Larder) -> None:
     ) as client:
         job = client.post("/v1/snapshots", json={"title": "of nothing", "pvPattern": "*"}).json()
     larder.wait_for(f"/v1/jobs/{job['jobId']}", lambda answer: answer["status"] in ("completed", "failed"))
+    deadline = time.monotonic() + PATIENCE_S
+    while not any(line.get("job") == job["jobId"] and "ended" in line["message"] for line in lines(larder)):
+        assert time.monotonic() < deadline, "the log does not tell of the end of the job"
+        time.sleep(0.05)
     asked = [line for line in lines(larder) if line.get("request") == "who-asks"]
     assert {"backend.src.web.http_figures", "backend.src.infra.sql.transactions"} <= {line["logger"] for line in asked}
     assert [line["message"].partition(" in ")[0] for line in asked if "POST" in line["message"]] == [
