@@ -36,7 +36,7 @@ CameraText = Annotated[
 ]
 Cameras = Annotated[list[CameraText], Field(max_length=MOST_CAMERAS)] | bool
 Rate = Annotated[
-    float, Query(gt=0, le=FASTEST_HZ, allow_inf_nan=False, description="pictures a second, at most", examples=[5])
+    float, Query(ge=0.1, le=FASTEST_HZ, allow_inf_nan=False, description="pictures a second, at most", examples=[5])
 ]
 Width = Annotated[int, Query(ge=16, le=16_384, description="pixels; wider pictures are scaled down", examples=[640])]
 

@@ -31,9 +31,10 @@ def register_cameras(settings: Settings, clock: SystemClock) -> None:
     register(Clips, factory=lambda: Clips(get(Cameras), get(FFFamily), get(Bucket), get(Jobs), clock))
 
 
-def camera_endpoints(control: RuntimeControl) -> tuple[Callable[[], Any], ...]:
+def camera_endpoints(settings: Settings, control: RuntimeControl) -> tuple[Callable[[], Any], ...]:
     """How their routes are made."""
+    send_timeout_s = settings.streaming.send_timeout_s
     return (
-        lambda: CamerasEndpoint(get(Cameras), get(Clips), get(FFFamily), SystemClock(), control),
+        lambda: CamerasEndpoint(get(Cameras), get(Clips), get(FFFamily), SystemClock(), control, send_timeout_s),
         lambda: SnapshotCamerasEndpoint(get(Snapshots)),
     )

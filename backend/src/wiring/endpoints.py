@@ -96,7 +96,7 @@ def endpoint_builders(settings: Settings, control: RuntimeControl) -> tuple[Call
         lambda: SnapshotComparisonEndpoint(get(Snapshots), get(Comparisons), protocol),
         lambda: RestoreEndpoint(get(Restores), get(Jobs), protocol),
         lambda: JobsEndpoint(get(Jobs)),
-        *camera_endpoints(control),
+        *camera_endpoints(settings, control),
         lambda: CronsEndpoint(get(Crons)),
         lambda: RetentionEndpoint(get(Retention)),
         lambda: MailEndpoint(get(Outbox)),

@@ -24,7 +24,7 @@ from backend.src.web.camera_models import CameraAnswer, CameraName, CamerasAnswe
 from backend.src.web.conditional import Validators
 from backend.src.web.door import HEAD_KEY
 from backend.src.web.inputs import OpaqueId
-from backend.src.web.motion_jpeg import MEDIA_TYPE, MotionJpeg, ViewLimits
+from backend.src.web.motion_jpeg import MEDIA_TYPE, LiveView, MotionJpeg, ViewLimits
 from backend.src.web.routes import Route
 from backend.src.web.snapshot_models import JobStarted
 
@@ -42,13 +42,21 @@ class CamerasEndpoint:
     """Looks at cameras; what a snapshot has of them is in snapshot_cameras.py."""
 
     def __init__(
-        self, cameras: Cameras, clips: Clips, fffamily: FFFamily, clock: Clock, control: RuntimeControl
+        self,
+        cameras: Cameras,
+        clips: Clips,
+        fffamily: FFFamily,
+        clock: Clock,
+        control: RuntimeControl,
+        send_timeout_s: float,
     ) -> None:
+        """send_timeout_s: how long a client of a live view may take for one picture."""
         self._cameras = cameras
         self._clips = clips
         self._fffamily = fffamily
         self._clock = clock
         self._control = control
+        self._send_timeout_s = send_timeout_s
 
     def routes(self) -> tuple[Route, ...]:
         """Its routes, as data."""
@@ -94,7 +102,7 @@ class CamerasEndpoint:
         )
         if request.scope.get(HEAD_KEY):  # its content never ends, and nobody would take it
             return Boilerplates.stream((), MEDIA_TYPE)
-        return Boilerplates.stream(MotionJpeg(self._cameras, pv, self._clock, limits).parts(), MEDIA_TYPE)
+        return LiveView(MotionJpeg(self._cameras, pv, self._clock, limits), self._send_timeout_s)
 
     async def make_clip(self, pv: CameraName, body: NewClip, principal: Principal = CurrentPrincipal) -> JobStarted:
         """The job's resultId names the clip; every picture has its frame's time burnt in."""

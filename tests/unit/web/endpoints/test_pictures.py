@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from backend.src.services.cameras import Clips, Shot, pictures
 from backend.src.services.cameras.clips import JOB_TYPE, MP4, key_of
 from backend.src.services.catalog import Selection
 from backend.src.services.jobs import JobNotFound, JobStatus
-from backend.src.services.snapshots import SnapshotDraft
+from backend.src.services.snapshots import SnapshotDraft, SnapshotOptions, SnapshotRequest, Snapshots
 from backend.src.web.endpoints.cameras import CamerasEndpoint
 from backend.src.web.endpoints.snapshot_cameras import SnapshotCamerasEndpoint
 from tests.unit.services.snapshots.stand import Stand, catalogue, stand_of
@@ -48,19 +49,26 @@ async def client(stand: Stand) -> AsyncIterator[httpx.AsyncClient]:
     nothing: Any = None  # neither a camera nor ffmpeg is asked
     jobs: Any = ClipJobs()
     clips = Clips(nothing, nothing, stand.bucket, jobs, stand.clock)
-    cameras = CamerasEndpoint(nothing, clips, nothing, stand.clock, nothing)
+    cameras = CamerasEndpoint(nothing, clips, nothing, stand.clock, nothing, nothing)
     async with client_of(make_app(cameras, SnapshotCamerasEndpoint(stand.snapshots))) as made:
         yield made
 
 
+class Photographer:
+    """Has one camera."""
+
+    names = (CAMERA,)
+
+    @asynccontextmanager
+    async def shot(self, name: str) -> AsyncIterator[Shot]:
+        yield Shot(name, image=IMAGE, still=pictures.still(IMAGE), preview=pictures.preview(IMAGE, 100))
+
+
 async def snapshot_with_picture(stand: Stand) -> str:
-    snapshots = stand.snapshots
-    inventory = await snapshots.inventory()
-    chosen = snapshots.columns(inventory).choose(inventory.select(Selection(everything=True)))
-    capture = await snapshots.take(chosen, "pictured", use_cache=False)
-    shot = Shot(CAMERA, image=IMAGE, still=pictures.still(IMAGE), preview=pictures.preview(IMAGE, 100))
-    saved = await snapshots.save(capture, chosen.slots, SnapshotDraft("pictured"), "me", shots=(shot,))
-    return saved.id
+    services: Any = (stand.sql, stand.bucket, stand.catalog, stand.live, stand.machine, stand.clock)
+    snapshots = Snapshots(*services, SnapshotOptions(), Photographer())
+    request = SnapshotRequest(SnapshotDraft("pictured"), Selection(everything=True), use_cache=False, cameras=(CAMERA,))
+    return (await snapshots.create(request, "me")).id
 
 
 @pytest.mark.parametrize("kind", ["still", "preview"])
