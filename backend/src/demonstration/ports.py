@@ -9,18 +9,18 @@ from __future__ import annotations
 import random
 import socket
 
-FIRST, LAST = 15_000, 31_999
+FIRST, LAST = 28_000, 31_999  # those below are for tests
 _taken: set[int] = set()
 
 
-def free_port() -> int:
+def free_port(first: int = FIRST, last: int = LAST) -> int:
     """A port free on 127.0.0.1 for TCP and UDP, never given out twice by this process."""
     for _ in range(1000):
-        port = random.SystemRandom().randint(FIRST, LAST)
+        port = random.SystemRandom().randint(first, last)
         if port not in _taken and _bindable(port):
             _taken.add(port)
             return port
-    raise RuntimeError(f"no free port between {FIRST} and {LAST}")
+    raise RuntimeError(f"no free port between {first} and {last}")
 
 
 def _bindable(port: int) -> bool:
