@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
-STOP_TIMEOUT_S = 2.0
+STOP_TIMEOUT_S = 20.0
 
 
 class DemonstrationMachine:

@@ -16,30 +16,33 @@ import pytest
 
 from backend.src.demonstration.catalogue import write_catalogue
 from backend.src.demonstration.layout import catalogue, points
-from tests.servers.machine import DemonstrationMachine
+from tests.servers.machine import STOP_TIMEOUT_S, DemonstrationMachine
 
 CLIENT = """
-import asyncio, json, sys
+import asyncio, json, sys, time
 import aioca
 from p4p.client.thread import Context
 
 async def channel_access(names):
-    values = await aioca.caget(names, throw=False, timeout=10)
-    await aioca.caput("GUN:IN20:1:PDES", 100, wait=True)
-    await asyncio.sleep(3)
-    after = float(await aioca.caget("GUN:IN20:1:PHAS"))
+    values = await aioca.caget(names, throw=False, timeout=40)
+    before = after = float(await aioca.caget("GUN:IN20:1:PHAS", timeout=40))
+    await aioca.caput("GUN:IN20:1:PDES", 100, wait=True, timeout=40)
+    began = time.monotonic()
+    while after <= 30 and time.monotonic() - began < 40:
+        after = float(await aioca.caget("GUN:IN20:1:PHAS", timeout=40))
     aioca.purge_channel_caches()
-    return {name: value.ok for name, value in zip(names, values)}, after
+    return {name: value.ok for name, value in zip(names, values)}, before, after
 
 addresses = json.load(sys.stdin)
-answers, after = asyncio.run(channel_access([a for a in addresses if not a.startswith("pva://")]))
+answers, before, after = asyncio.run(channel_access([a for a in addresses if not a.startswith("pva://")]))
 with Context("pva") as context:
     for address in addresses:
         if address.startswith("pva://"):
-            answers[address] = not isinstance(context.get(address[6:], timeout=10, throw=False), Exception)
-    context.put("CAMR:IN20:186:EXPOSURE", 2**60 + 1)
-    exposure = int(context.get("CAMR:IN20:186:EXPOSURE"))
-json.dump({"dead": [a for a, ok in answers.items() if not ok], "readback": after, "exposure": exposure}, sys.stdout)
+            answers[address] = not isinstance(context.get(address[6:], timeout=40, throw=False), Exception)
+    context.put("CAMR:IN20:186:EXPOSURE", 2**60 + 1, timeout=40)
+    exposure = int(context.get("CAMR:IN20:186:EXPOSURE", timeout=40))
+dead = [a for a, ok in answers.items() if not ok]
+json.dump({"dead": dead, "before": before, "readback": after, "exposure": exposure}, sys.stdout)
 """
 
 
@@ -58,20 +61,20 @@ def test_every_address_of_the_catalogue_answers(machine: DemonstrationMachine) -
     environment = {**os.environ, **machine.environment}
     done = subprocess.run(
         [sys.executable, "-c", CLIENT], input=json.dumps(addresses(200)), env=environment,
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=150, check=True,
     )  # fmt: skip
     answers = json.loads(done.stdout)
     assert answers["dead"] == []
-    assert answers["readback"] > 30, "a readback follows its setpoint"
+    assert answers["before"] <= 30 < answers["readback"], "a readback follows its setpoint"
     assert answers["readback"] < 100, "but lags"
     assert answers["exposure"] == 2**60 + 1
 
 
-def test_it_ends_within_a_second_and_leaves_no_process(tmp_path: Path) -> None:
+def test_it_ends_when_it_is_told_to_and_leaves_no_process(tmp_path: Path) -> None:
     with DemonstrationMachine(200, log=tmp_path / "machine.log") as machine:
         started = time.monotonic()
         machine.stop()
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < STOP_TIMEOUT_S, "it was killed"
     assert not children_of_the_machine(machine)
 
 
@@ -96,8 +99,8 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
 
 
 def wait_until_gone(argument: str) -> None:
-    """Fails when a process with this argument still runs after three seconds."""
-    for _ in range(30):
+    """Fails when a process with this argument still runs after twenty seconds."""
+    for _ in range(200):
         if not processes_with(argument):
             return
         time.sleep(0.1)
