@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.system.contract.shapes import EPICS_VALUE, JOB_STARTED, SUMMARY, check
+from tests.system.contract.shapes import CIRCUITS, COMPARISON, EPICS_VALUE, JOB_STARTED, SUMMARY, check
 from tests.system.contract.site import RECORDS, Site, take_snapshot
 
 
@@ -45,6 +45,14 @@ def test_a_comparison_is_in_name_order(site: Site) -> None:
     assert names == sorted(names)
 
 
+def test_a_comparison_tells_what_is_in_one_alone(site: Site) -> None:
+    one, other = (take_snapshot(site, "of one", pvIds=[site.known[name]])["id"] for name in ("LONG", "ENUM"))
+    compared = site.ask("GET", f"/v1/snapshots/{one}/compare/{other}")
+    check(compared, COMPARISON)
+    assert {lonely["pvName"] for lonely in compared["onlyIn1"]} == {site.pv("LONG")}
+    assert {lonely["pvName"] for lonely in compared["onlyIn2"]} == {site.pv("ENUM")}
+
+
 def test_a_restore_is_planned_done_and_told(site: Site) -> None:
     pv, restore = site.known["LONG"], "/v1/snapshots/{first}/restore"
     site.ask("PUT", f"/v1/pvs/{pv}/value", json={"value": 5})
@@ -79,7 +87,7 @@ def test_one_restore_at_a_time_until_it_is_aborted(site: Site) -> None:
     job = site.ask("POST", f"/v1/snapshots/{saved}/restore", json={"timeout": 30})["jobId"]
     site.ask("POST", "/v1/snapshots/{first}/restore", 409, json={})
     site.ask("POST", f"/v1/jobs/{job}/abort")
-    ended = site.larder.wait_for(f"/v1/jobs/{job}", lambda job: job["completedAt"], 5.0)
+    ended = site.larder.wait_for(f"/v1/jobs/{job}", lambda job: job["completedAt"])
     assert ended["status"] == "aborted"
     site.ask("DELETE", f"/v1/pvs/{slow['id']}")
 
@@ -89,6 +97,8 @@ def test_health_names_what_is_not_there(site: Site) -> None:
     assert site.ask("GET", "/v1/health/disconnected")["pvs"] == [site.pv("ABSENT")]
     assert site.ask("GET", "/v1/health/monitor/status")["status"] == "healthy"
     assert site.ask("POST", "/v1/health/circuits/D9/open")["success"] is True
-    assert "D9" in site.ask("GET", "/v1/health/circuits")["open_circuits"]
+    circuits = site.ask("GET", "/v1/health/circuits")
+    check(circuits, CIRCUITS)
+    assert "D9" in circuits["open_circuits"] and "D9" in {circuit["name"] for circuit in circuits["circuits"]}
     assert site.ask("POST", "/v1/health/circuits/D9/close")["success"] is True
     assert b"larder" in site.raw("GET", "/metrics").content
