@@ -207,7 +207,7 @@ def own_redis() -> Iterator[Any]:
 
 
 async def test_without_redis_the_database_answers(tmp_path: Path, own_redis: Any) -> None:
-    house = House(SqlSettings(), tmp_path, own_redis.settings(timeout_s=0.2))
+    house = House(SqlSettings(), tmp_path, own_redis.settings(timeout_s=1.0))
     await house.redis.start()
     await house.sql.start()
     await house.cached()
