@@ -37,7 +37,7 @@ class Credential:
 
 async def all_credentials(server: WholeServer) -> list[Credential]:
     """Every kind there is, made by the server itself where it makes them."""
-    found = [*_nonsense(), *_local_tokens()]
+    found = [*_nonsense(), *local_tokens()]
     found += [credential async for credential in _keys(server)]
     found += [credential async for credential in _people(server)]
     found += [credential async for credential in _forged_tokens(server)]
@@ -90,7 +90,8 @@ async def _let_expire(key_id: int) -> None:
     await RuntimeManager.get(SQL).write(lambda connection: connection.execute(change), touches=("api_keys",))
 
 
-def _local_tokens() -> Iterator[Credential]:
+def local_tokens() -> Iterator[Credential]:
+    """They live for a minute: who needs them for longer makes them anew."""
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "operator", "iat": now, "exp": now + 60}
     secret = SECRET.reveal()

@@ -66,7 +66,7 @@ def test_a_database_that_waits_holds_up_nobody_else(larder: Larder, client: http
         waiting.start()
         time.sleep(0.2)
         for _ in range(3):
-            assert client.get("/health/live", timeout=1).status_code == 200
+            assert client.get("/health/live", timeout=4).status_code == 200
         assert not answers, "the write did not wait: this test proves nothing"
     waiting.join(10)
     assert answers == [200]
@@ -98,6 +98,7 @@ def test_no_page_from_elsewhere_is_trusted(client: httpx.Client, method: str) ->
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
 def test_a_header_is_never_a_part_of_a_query(larder: Larder, client: httpx.Client, header: str, text: str) -> None:
     assert client.get("/v1/pvs").status_code == 200, "there is a key that could be found"
+    before = larder.api.call("GET", "/v1/api-keys/count")
     for value in (text, f"Bearer {text}"):
         assert httpx.get(f"{larder.url}/v1/pvs", headers={header: value}).status_code == 401
-    assert larder.api.call("GET", "/v1/api-keys/count") >= 0
+    assert larder.api.call("GET", "/v1/api-keys/count") == before
