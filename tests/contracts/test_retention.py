@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, delete, func, insert, select, update
 
-from backend.src.config.settings import BucketSettings, JobSettings, RetentionSettings, SqlSettings
+from backend.src.config.settings import BucketSettings, CameraSettings, JobSettings, RetentionSettings, SqlSettings
 from backend.src.core.errors import Invalid
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.bucket import Bucket
 from backend.src.infra.sql import SQL, migrate, tables
 from backend.src.services.audit import Audit, AuditEntry, AuditFilters
+from backend.src.services.cameras import Cameras, Clips
 from backend.src.services.jobs import Jobs
 from backend.src.services.restore import Restores, RestoreSettings
 from backend.src.services.retention import ExpiredRows, History, Retention, RuleNotFound, batches
@@ -38,9 +39,13 @@ class Site:
         self.jobs = Jobs(sql, NOBODY, self.clock, Supervisor(), JobSettings())
         self.audit = Audit(sql, self.clock)
         restores = Restores(sql, bucket, self.snapshots, NOBODY, NOBODY, self.jobs, self.clock, RestoreSettings())
-        self.history = History(sql, self.jobs, restores, self.audit, self.clock, SETTINGS)
+        self.history = History(sql, self.jobs, restores, self.clips(0), self.audit, self.clock, SETTINGS)
         self.retention = Retention(sql, self.snapshots, self.clock, SETTINGS)
         self.expired = ExpiredRows(sql, self.clock, lockout_longest_s=900)
+
+    def clips(self, days: int) -> Clips:
+        cameras = Cameras(CameraSettings(clip_days=days), NOBODY, self.clock, Supervisor(), answer_s=1.0)
+        return Clips(cameras, NOBODY, self.bucket, self.jobs, self.clock)
 
     def ago(self, **delta: float) -> datetime:
         return self.clock.now() - timedelta(**delta)
@@ -197,6 +202,26 @@ async def test_ended_jobs_go_with_their_outcomes(site: Site) -> None:
     assert await site.history.remove_jobs() == ""
 
 
+async def test_a_clip_goes_with_its_job_and_before_when_it_is_old(site: Site) -> None:
+    row = {"type": "camera_clip", "status": "completed", "created_at": site.ago(days=12)}
+    for name, days in {"old": 11, "kept": 9}.items():
+        await site.add(tables.jobs, row | {"id": name, "completed_at": site.ago(days=days)})
+    others = ("of-another-larder.mp4", "kept", "kept.mp4.txt")
+    for name in ("old.mp4", "kept.mp4", *others):
+        await site.bucket.put(f"clips/{name}", b"film", "x")
+
+    assert await site.history.remove_jobs() == "removed 1 jobs"
+    assert await clips_in(site.bucket) == {"kept.mp4", *others}
+    await site.add(tables.jobs, row | {"id": "of-another-kind", "type": "snapshot_restore", "completed_at": START})
+    await site.bucket.put("clips/of-another-kind.mp4", b"film", "x")
+    assert [await site.clips(days).clean_up() for days in (0, 36_500, 2)] == [0, 0, 1]
+    assert await clips_in(site.bucket) == {"of-another-kind.mp4", *others}
+
+
+async def clips_in(bucket: Bucket) -> set[str]:
+    return {found.key.removeprefix("clips/") for found in await bucket.keys("clips/")}
+
+
 async def test_the_audit_trail_keeps_its_days(site: Site) -> None:
     for days in (0, 12, 12):
         site.clock.advance(timedelta(days=days).total_seconds())
@@ -217,7 +242,7 @@ async def test_mail_that_waits_stays(site: Site) -> None:
 
 async def test_nought_days_are_for_ever(site: Site) -> None:
     for_ever = RetentionSettings(jobs_days=0, audit_days=0, mail_days=0, before_restore_days=0, scheduled_days=0)
-    history = History(site.sql, site.jobs, NOBODY, site.audit, site.clock, for_ever)
+    history = History(site.sql, site.jobs, NOBODY, NOBODY, site.audit, site.clock, for_ever)
     site.clock.advance(-3650 * 86_400)
     await site.audit.note(AuditEntry("old"))
     site.clock.advance(3650 * 86_400)

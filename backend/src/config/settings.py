@@ -315,7 +315,7 @@ class CameraSettings:
     widest_px: int = option(1280, "widest picture of a live view, preview or clip; wider ones are scaled down")
     clip_longest_s: float = option(120.0, "longest clip, seconds")
     clip_rate_hz: float = option(10.0, "pictures a second of a clip, unless it asks for another rate")
-    clip_days: int = option(30, "days a clip is kept; 0 for ever")
+    clip_days: int = option(30, "days a clip is kept, at most as long as its job (retention.jobs_days); 0 just as long")
 
 
 @dataclass(frozen=True, slots=True)

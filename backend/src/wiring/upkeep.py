@@ -30,7 +30,7 @@ def register_upkeep(settings: Settings, clock: SystemClock) -> None:
     register(ExpiredRows, factory=lambda: ExpiredRows(get(SQL), clock, lockout_longest_s=longest_s))
     register(
         History,
-        factory=lambda: History(get(SQL), get(Jobs), get(Restores), get(Audit), clock, settings.retention),
+        factory=lambda: History(get(SQL), get(Jobs), get(Restores), get(Clips), get(Audit), clock, settings.retention),
     )
     register(Retention, factory=lambda: Retention(get(SQL), get(Snapshots), clock, settings.retention))
     register(ScheduledSnapshots, factory=lambda: ScheduledSnapshots(get(Snapshots), clock))

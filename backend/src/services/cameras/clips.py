@@ -25,7 +25,7 @@ from backend.src.services.cameras.watch import Frame, Look
 from backend.src.services.jobs import Job, JobContext, JobNotFound, Jobs, JobStatus
 
 JOB_TYPE = "camera_clip"
-PREFIX = "clips/"
+PREFIX, SUFFIX = "clips/", ".mp4"
 MP4 = "video/mp4"
 ENCODING_S = 60.0  # beyond the clip's own length
 NOTHING_NEW_S = 0.001  # how long the next picture may wait for a newer frame once its moment has come
@@ -138,16 +138,31 @@ class Clips:
         except BucketObjectMissing as exc:
             raise ClipNotFound(clip_id) from exc
 
+    async def discard(self, clip_id: str) -> None:
+        """Removes the clip of a job that goes, if it made one. Raises Unavailable."""
+        await self._bucket.delete(key_of(clip_id))
+
     async def clean_up(self) -> int:
-        """Removes clips older than the settings keep them; returns how many."""
+        """Removes clips older than the settings keep them; returns how many.
+
+        Only those of jobs that are known here: the bucket may hold another Larder's.
+        """
         days = self._cameras.settings.clip_days
         if not days:
             return 0
         moment = self._clock.now() - timedelta(days=days)
-        old = [info.key for info in await self._bucket.keys(PREFIX) if info.modified < moment]
+        keys = [info.key for info in await self._bucket.keys(PREFIX) if info.modified < moment]
+        old = [key for key in keys if await self._is_ours(key)]
         for key in old:
             await self._bucket.delete(key)
         return len(old)
+
+    async def _is_ours(self, key: str) -> bool:
+        clip_id = key.removeprefix(PREFIX).removesuffix(SUFFIX)
+        try:
+            return key == key_of(clip_id) and (await self._jobs.get(clip_id)).type == JOB_TYPE
+        except JobNotFound:
+            return False
 
     async def _pictures(
         self, look: Look, frame: Frame, request: ClipRequest, size: tuple[int, int], context: JobContext
@@ -177,7 +192,7 @@ class Clips:
 
 def key_of(clip_id: str) -> str:
     """Where a clip lies in the bucket."""
-    return f"{PREFIX}{clip_id}.mp4"
+    return f"{PREFIX}{clip_id}{SUFFIX}"
 
 
 async def _sleep_until(moment: float, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""What is kept for some days and then goes: ended jobs with their outcomes, the audit trail, mail that was sent."""
+"""What is kept for some days and then goes: ended jobs with what they made, the audit trail, mail that was sent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from backend.src.core.clock import Clock
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import outbox
 from backend.src.services.audit import Audit
+from backend.src.services.cameras import Clips
+from backend.src.services.cameras.clips import JOB_TYPE as CLIP
 from backend.src.services.jobs import Jobs
-from backend.src.services.restore import JOB_TYPE, Restores
+from backend.src.services.restore import JOB_TYPE as RESTORE
+from backend.src.services.restore import Restores
 from backend.src.services.retention.batches import BREATH_S, ROWS_AT_ONCE, counted, delete_all
 
 OVER = ("sent", "failed")  # states of a mail with which nothing happens any more
@@ -23,23 +26,33 @@ class History:
     """Removes what is older than the settings keep; 0 days: for ever."""
 
     def __init__(
-        self, sql: SQL, jobs: Jobs, restores: Restores, audit: Audit, clock: Clock, settings: RetentionSettings
+        self,
+        sql: SQL,
+        jobs: Jobs,
+        restores: Restores,
+        clips: Clips,
+        audit: Audit,
+        clock: Clock,
+        settings: RetentionSettings,
     ) -> None:
         self._sql = sql
         self._jobs = jobs
         self._restores = restores
+        self._clips = clips
         self._audit = audit
         self._clock = clock
         self._settings = settings
 
     async def remove_jobs(self) -> str:
-        """One line of result. Outcomes first: a job that is gone would leave them to nobody."""
+        """One line of result. What they made first: a job that is gone would leave it to nobody."""
         before, total = self._before(self._settings.jobs_days), 0
         while before is not None:
             old = await self._jobs.ended_before(before, limit=ROWS_AT_ONCE)
             for job in old:
-                if job.type == JOB_TYPE:
+                if job.type == RESTORE:
                     await self._restores.discard_outcomes(job.id)
+                elif job.type == CLIP:
+                    await self._clips.discard(job.id)
             total += await self._jobs.remove([job.id for job in old])
             if len(old) < ROWS_AT_ONCE:
                 break
