@@ -106,6 +106,8 @@ async def test_no_text_is_more_than_text(site: tuple[WholeServer, Operations]) -
     for where in inputs:
         answers = await asyncio.gather(*(_ask(server, operations.request(where, text)) for text in ATTACKS))
         for text, (answer, seconds) in zip(ATTACKS, answers, strict=True):
+            if seconds > SLOWEST_S:  # a busy machine is not slow twice, a text that is obeyed is
+                seconds = (await _ask(server, operations.request(where, text)))[1]
             wrong += [f"{where} of {text[:60]!r}: {fault}" for fault in _faults(where, text, answer, seconds)]
             if answer.status < 300:
                 taken.add(where)

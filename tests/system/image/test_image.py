@@ -37,7 +37,7 @@ LARGEST_MB = 680  # of packages and code, a quarter of it ffmpeg; the base image
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else needs root"),
     pytest.mark.skipif(not (shutil.which("setpriv") and shutil.which("unshare")), reason="needs util-linux"),
-    pytest.mark.timeout(900 if FULL else 60),
+    pytest.mark.timeout(900 if FULL else 300),
 ]
 
 
@@ -120,7 +120,7 @@ def child_of(process: subprocess.Popen[bytes]) -> int:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -128,7 +128,7 @@ def wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> 
             connection.request("GET", "/health/ready")
             if connection.getresponse().status == 200:
                 return
-        except ConnectionRefusedError:
+        except OSError:
             time.sleep(0.05)
         finally:
             connection.close()
@@ -152,7 +152,7 @@ def test_it_serves_as_process_1_and_ends_in_order_when_it_is_told_to(image: Imag
         assert re.search(r"^Uid:\t10001\t10001", status, re.M) and re.search(r"^NSpid:\t\d+\t1$", status, re.M)
         assert health_check(image, port) == 0
         os.kill(server, getattr(signal, image.started["STOPSIGNAL"]))
-        assert process.wait(15) == 0, log.read_text()
+        assert process.wait(60) == 0, log.read_text()
     assert "stopped SQL" in log.read_text()
 
 
@@ -162,13 +162,13 @@ def test_the_demonstration_of_compose_runs_in_it(image: Image) -> None:
     with running(image, port=port, command=demo["command"], environment={"DEMO_PVS": "50"}) as process:
         assert set(demo["environment"]) == {"DEMO_PVS"}
         wait_until_ready(process, port, log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while "a demonstration machine of 50 PVs" not in log.read_text():
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         assert health_check(image, port) == 0
         os.kill(child_of(process), getattr(signal, image.started["STOPSIGNAL"]))
-        assert process.wait(15) == 0, log.read_text()
+        assert process.wait(60) == 0, log.read_text()
 
 
 def test_it_writes_nowhere_but_into_its_data(image: Image) -> None:
