@@ -202,7 +202,7 @@ def test_after_all_that_it_stops_in_order(larder: Larder) -> None:
     larder.wait_for("/v1/health/summary", all_live)
     began = time.monotonic()
     assert larder.stop() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert "Traceback" not in larder.log
     larder.start()
     with pytest.raises(LarderError):
