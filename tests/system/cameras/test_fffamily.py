@@ -139,7 +139,7 @@ async def test_stopping_ends_what_runs(family: FFFamily) -> None:
         began = time.monotonic()
         with pytest.raises(ProgramFailed, match="exit code -9"):
             await running
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 20.0, "long before its 60 s"
 
 
 @pytest.mark.parametrize("content", ["#!/bin/sh\nexit 3\n", "#!/bin/sh\necho hello\n", "#!/bin/sh\nsleep 60\necho\n"])
