@@ -6,7 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from backend.src.infra.sql.engine import DATABASE_FILE
 from backend.src.infra.sql.migrations import HEAD
 from tests.servers.larder import ROOT, Larder, clean_environment
 from tests.servers.ports import free_port
+from tests.servers.soft_ioc import SoftIoc
 
 CSV = "Setpoint,Readback,Device,Area\nA:SET,A:GET,A,North\nB:SET,,B,South\n"
 
@@ -31,11 +32,13 @@ def running(folder: Path) -> Iterator[Larder]:
         yield larder
 
 
-def larder(folder: Path, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+def larder(
+    folder: Path, *words: str, expect: int = 0, environment: Mapping[str, str] = {}
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "backend.src", *words],
         cwd=ROOT,
-        env=clean_environment(folder, free_port(), {}),
+        env=clean_environment(folder, free_port(), environment),
         capture_output=True,
         text=True,
         timeout=60,
@@ -53,6 +56,16 @@ def test_without_a_server_a_command_runs_one_for_itself(folder: Path, tmp_path: 
     larder(folder, "export", str(tmp_path / "out.csv"))
     assert (tmp_path / "out.csv").read_text().count("\n") == 3
     assert not (folder / "server.json").exists()
+
+
+def test_a_snapshot_in_the_first_second_of_a_server_has_every_value(tmp_path: Path) -> None:
+    """Who has not connected yet is not away: until that is known, channels are read."""
+    file, folder = tmp_path / "list.csv", tmp_path / "data"
+    with SoftIoc.scale(10_000) as ioc:
+        file.write_text("Setpoint,Readback\n" + "".join(f"{name},\n" for name in (*ioc.names, "NOBODY:HAS:IT")))
+        larder(folder, "import", str(file))
+        made = larder(folder, "snapshot", "create", "at once", "--json", environment=ioc.environment)
+    assert (json.loads(made.stdout)["counts"]) == {"captured": 10_000, "disconnected": 1, "stale": 0, "alarm": 0}
 
 
 def test_the_server_of_a_command_does_the_commands_own_work_alone(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # of a quiet machine, of ten thousand changes at once, of an event loop in trouble
 DRAIN_BOUNDS_S = (0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+CONNECT_S = 2.0  # after the last one that came: those that have not connected by then count as away
 LEAD, FOLLOW, DRAIN = "monitor.lead", "monitor.follow", "monitor.drain"
 
 
@@ -72,9 +73,15 @@ class PVMonitor:
         self._clock = clock
         self._settings = settings
         self._watched: Slots = np.empty(0, np.int32)
-        self._knows_catalogue = False
+        self._begin()
         self.drains = Histogram(DRAIN_BOUNDS_S)
         self._last_drain_s = self._longest_drain_s = 0.0
+
+    def _begin(self) -> None:
+        """Nothing is known yet: neither what to watch nor who is there."""
+        self._an_image_at: float | None = None
+        self._most_connected = 0
+        self._is_an_image = False
 
     async def start(self) -> None:
         """Starts watching. A large catalogue takes a second to read: requests need not wait for that."""
@@ -150,6 +157,7 @@ class PVMonitor:
             self._epics.drain()  # what was on its way belongs to a lead that is over
             self._live.silence()
         elif watching and not was_watching:
+            self._begin()
             await self._follow_if_possible()
 
     async def follow_once(self) -> None:
@@ -160,7 +168,8 @@ class PVMonitor:
         self._live.track(np.setdiff1d(wanted, have, assume_unique=True))
         self._live.forget(np.setdiff1d(have, wanted, assume_unique=True))
         self._watch(wanted if self._leadership.watching else wanted[:0], inventory.address_of)
-        self._knows_catalogue = True
+        if self._an_image_at is None:
+            self._an_image_at = self._clock.monotonic() + CONNECT_S
 
     def drain_once(self) -> int:
         """Takes over what changed; the number of channels. A monitor that does not lead takes nothing."""
@@ -168,12 +177,21 @@ class PVMonitor:
             return 0
         began = self._clock.monotonic()
         changed = self._live.apply(self._epics.drain())
-        if self._knows_catalogue:  # before, the table is no image of the machine yet
+        if self._shows_the_machine():  # before, its values are of nobody, and who is not connected may be so
             self._live.beat()
         self._last_drain_s = self._clock.monotonic() - began
         self.drains.add(self._last_drain_s)
         self._longest_drain_s = max(self._longest_drain_s, self._last_drain_s)
         return changed
+
+    def _shows_the_machine(self) -> bool:
+        if self._is_an_image or self._an_image_at is None:
+            return self._is_an_image
+        counts, now = self._live.counts(), self._clock.monotonic()
+        if counts.connected > self._most_connected:
+            self._most_connected, self._an_image_at = counts.connected, now + CONNECT_S
+        self._is_an_image = counts.disconnected == 0 or now >= self._an_image_at
+        return self._is_an_image
 
     def _watch(self, wanted: Slots, addresses: dict[int, PvAddress]) -> None:
         add = np.setdiff1d(wanted, self._watched, assume_unique=True).tolist()
