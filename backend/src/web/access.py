@@ -137,7 +137,8 @@ class Gate:
 
     async def _by_message(self, socket: WebSocket) -> tuple[Principal, str | None]:
         try:
-            text = await asyncio.wait_for(socket.receive_text(), self._socket_timeout_s)
+            async with asyncio.timeout(self._socket_timeout_s):
+                text = await socket.receive_text()
         except TimeoutError as exc:
             raise Unauthenticated("no auth message came in time") from exc
         except (WebSocketDisconnect, KeyError) as exc:  # KeyError: a binary frame has no text

@@ -192,8 +192,7 @@ class Redis(metaclass=FinalSingleton):
         if self._away is not None:
             raise CacheUnavailable(f"Redis {self._place} is away: {self._away}", remedy=REMEDY)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await operation()
+            return await self._in_time(operation)
         except (RedisConnectionError, RedisTimeoutError, TimeoutError, OSError) as error:
             cause = str(error) or f"no answer in {self._settings.timeout_s:g} s"
             self._note_away(cause)
@@ -202,6 +201,19 @@ class Redis(metaclass=FinalSingleton):
             raise CacheUnavailable(
                 f"Redis {self._place} refuses: {error}", remedy="look at its log and memory"
             ) from error
+
+    async def _in_time(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+        task = asyncio.current_task()
+        assert task is not None
+        asked_to_end = task.cancelling()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await operation()
+        finally:
+            # the client sends by asyncio.wait_for, which before Python 3.12 may swallow a cancellation (gh-86296):
+            # a loop that was stopped just then would go on for ever
+            if task.cancelling() > asked_to_end:
+                raise asyncio.CancelledError
 
     def _note_away(self, cause: str) -> None:
         if self._away is None:
@@ -219,10 +231,9 @@ class Redis(metaclass=FinalSingleton):
         """Looks whether Redis is back; no request pays for that."""
         client = self._open()
         try:
-            async with asyncio.timeout(self._timeout_s):
-                # those that lie idle may be of the server that died
-                await client.connection_pool.disconnect(inuse_connections=False)
-                await client.ping()
+            # those that lie idle may be of the server that died
+            await self._in_time(lambda: client.connection_pool.disconnect(inuse_connections=False))
+            await self._in_time(client.ping)
         except (RedisError, TimeoutError, OSError) as error:
             self._note_away(str(error) or f"no answer in {self._settings.timeout_s:g} s")
             return
