@@ -57,9 +57,9 @@ class Letters:
         """A notice; `address` is from where it was done."""
         return self._letter("password_changed", to, name=name, at=moment(at), address=address)
 
-    def locked_out(self, to: str, name: str, until: datetime, address: str | None = None) -> Mail:
+    def locked_out(self, to: str, name: str, until: datetime) -> Mail:
         """A notice: so many logins failed that the next has to wait."""
-        return self._letter("locked_out", to, name=name, until=moment(until), address=address)
+        return self._letter("locked_out", to, name=name, until=moment(until))
 
     def provider_linked(self, to: str, name: str, provider: str) -> Mail:
         """A notice: the account can now be entered through a provider too."""
