@@ -24,7 +24,7 @@ REACH = (
 )
 
 Force = Annotated[bool, Query(description="also for the key that makes this call, and for the last administrator's")]
-ActiveOnly = Annotated[bool, Query(description="without those that were revoked; one that has expired can be given more time")]
+ActiveOnly = Annotated[bool, Query(description="without the revoked; one that has expired can be given more time")]
 CreatedBy = Annotated[
     BodyId | None, Query(alias="createdBy", description="the id of a user: keys that they made, or their keys made")
 ]
