@@ -29,7 +29,7 @@ from backend.src.services.accounts import (
 from backend.src.services.accounts.credential_memory import LIFETIME_S
 from backend.src.services.accounts.lockout import LockedOut
 from backend.src.services.accounts.refresh_tokens import GRACE_S
-from backend.src.services.accounts.sessions import SessionNotFound
+from backend.src.services.accounts.session_rows import TABLES, SessionNotFound
 from tests.contracts.logins import Logins
 from tests.contracts.people import OTHER_PASSWORD, PASSWORD
 from tests.contracts.shared_database import Database
@@ -155,6 +155,9 @@ async def test_a_refresh_token_is_used_once(logins: Logins) -> None:
     assert await refused(logins, third.refresh_token) is Fault.INVALID_GRANT
     with pytest.raises(Unauthenticated):
         await logins.bearer.authenticate(third.access_token)
+    written = logins.sql.written(TABLES)
+    assert await refused(logins, first.refresh_token) is Fault.INVALID_GRANT
+    assert logins.sql.written(TABLES) == written, "what had ended already makes nobody's cached session stale"
     assert await logins.noted("session.reuse") == 1
 
 
@@ -360,7 +363,10 @@ async def test_a_token_is_revoked_and_introspected_whatever_its_kind(logins: Log
         await logins.inspection.revoke(nothing)
     assert await logins.holds(pair)
     await logins.inspection.revoke(pair.refresh_token)
+    written = logins.sql.written(TABLES)
     await logins.inspection.revoke(pair.refresh_token)
+    assert logins.sql.written(TABLES) == written, "whoever repeats it makes nobody's session stale"
+    assert await logins.noted("session.revoke") == 1
     assert await logins.inspection.state(pair.access_token) is None
     assert await logins.inspection.state(pair.refresh_token) is None
     pair = await logins.log_in()

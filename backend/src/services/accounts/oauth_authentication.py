@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from backend.src.services.accounts.oauth_refusals import Fault, OAuthRefused
 from backend.src.services.accounts.principal import Scope
 from backend.src.services.accounts.refresh_tokens import Lifetimes, Rotation, Verdict
 from backend.src.services.accounts.session_opening import Granted, Opening, Visit, granted_scopes, open_session
-from backend.src.services.accounts.session_rows import Session
+from backend.src.services.accounts.session_rows import Session, SessionNotFound
 from backend.src.services.accounts.signing_keys import SigningKeys
 from backend.src.services.accounts.token_pair import TokenPair
 from backend.src.services.accounts.tokens import hash_of
@@ -153,10 +154,11 @@ class OAuthAuthentication:
         entry = AuditEntry("session.reuse", None, session_id, {"what": what}, visit.address)
 
         def end(connection: Connection) -> None:
-            if session_rows.revoke(connection, session_id, "reuse", now):
-                audit_rows.insert_entry(connection, entry, now)
+            session_rows.revoke(connection, session_id, "reuse", now)
+            audit_rows.insert_entry(connection, entry, now)
 
-        await self._sql.write(end, touches=session_rows.TABLES)
+        with suppress(SessionNotFound):
+            await self._sql.write(end, touches=session_rows.TABLES)
 
 
 def _granted_again(rotation: Rotation, visit: Visit) -> Granted:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
 
+from backend.src.core.errors import NotFound
 from backend.src.infra.sql.tables import sessions, users
 from backend.src.services.accounts.principal import Role, Scope, in_order
 
@@ -16,6 +17,13 @@ TABLES = ("sessions",)
 CHECKED = ("sessions", "users")  # what decides whether a session holds, and for what
 
 Position = tuple[datetime, str]
+
+
+class SessionNotFound(NotFound):
+    """The id names no session of this person that goes on."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"session {session_id} not found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,16 @@ def note_used(connection: Connection, used: Mapping[str, datetime]) -> None:
         connection.execute(update(sessions).where(sessions.c.id == session_id).values(last_used_at=at))
 
 
-def revoke(connection: Connection, session_id: str, because: str, now: datetime, *, user_id: int | None = None) -> bool:
-    """Ends one session, of this person if one is named; False when it does not go on. The write must touch TABLES."""
+def revoke(connection: Connection, session_id: str, because: str, now: datetime, *, user_id: int | None = None) -> None:
+    """Ends one session, of this person if one is named. The write must touch TABLES.
+
+    Raises SessionNotFound, which rolls back: a write that ends nothing must make nobody's cached session stale.
+    """
     going = update(sessions).where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
     if user_id is not None:
         going = going.where(sessions.c.user_id == user_id)
-    return bool(connection.execute(going.values(revoked_at=now, revoked_because=because)).rowcount)
+    if not connection.execute(going.values(revoked_at=now, revoked_because=because)).rowcount:
+        raise SessionNotFound(session_id)
 
 
 def revoke_all(connection: Connection, user_id: int, because: str, now: datetime, keep: str | None = None) -> None:

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from backend.src.core.clock import Clock
-from backend.src.core.errors import NotFound
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import session_rows
 from backend.src.services.accounts.last_use import LastUse
 from backend.src.services.accounts.session_rows import Position, Session
-
-
-class SessionNotFound(NotFound):
-    """The id names no session of this person that goes on."""
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(f"session {session_id} not found")
 
 
 class Sessions:
@@ -47,12 +39,10 @@ class Sessions:
     async def revoke(self, session_id: str, because: str, *, user_id: int | None = None) -> None:
         """Ends one session, of this person if one is named. Raises SessionNotFound."""
         now = self._clock.now()
-        ended = await self._sql.write(
+        await self._sql.write(
             lambda connection: session_rows.revoke(connection, session_id, because, now, user_id=user_id),
             touches=session_rows.TABLES,
         )
-        if not ended:
-            raise SessionNotFound(session_id)
 
     async def revoke_all(self, user_id: int, because: str, *, keep: str | None = None) -> None:
         """Ends every session of a person but the one to keep."""

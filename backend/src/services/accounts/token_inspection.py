@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from backend.src.services.accounts import access_tokens, refresh_tokens, session
 from backend.src.services.accounts.bearer_check import BearerCheck
 from backend.src.services.accounts.principal import Scope, in_order
 from backend.src.services.accounts.session_opening import actor_of
+from backend.src.services.accounts.session_rows import SessionNotFound
 from backend.src.services.accounts.tokens import hash_of
 from backend.src.services.audit import AuditEntry, audit_rows
 
@@ -49,11 +51,14 @@ class TokenInspection:
 
         def end(connection: Connection) -> None:
             holder = session_rows.find_holder(connection, session_id)
-            if holder is not None and session_rows.revoke(connection, session_id, "logout", now):
-                entry = AuditEntry("session.revoke", actor_of(holder), session_id, address=address)
-                audit_rows.insert_entry(connection, entry, now)
+            if holder is None:
+                raise SessionNotFound(session_id)
+            session_rows.revoke(connection, session_id, "logout", now)
+            entry = AuditEntry("session.revoke", actor_of(holder), session_id, address=address)
+            audit_rows.insert_entry(connection, entry, now)
 
-        await self._sql.write(end, touches=session_rows.TABLES)
+        with suppress(SessionNotFound):
+            await self._sql.write(end, touches=session_rows.TABLES)
 
     async def state(self, token: str) -> TokenState | None:
         """None for a token that is not good (any more). Raises Unavailable."""
