@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NS = 1_000_000_000
-AT_ONCE = 8  # cameras that a snapshot or a list looks at: each may hold a frame of cameras.frame_bytes
+AT_ONCE = 8  # cameras that snapshots look at, and as many that lists do: each may hold a frame of cameras.frame_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class Cameras:
         self._clock = clock
         self._threads: ThreadPoolExecutor | None = None
         self._live = 0
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._shots = asyncio.Semaphore(AT_ONCE)
+        self._glances = asyncio.Semaphore(AT_ONCE)  # of their own: a shot is held until it is uploaded
         self._watches = {
             name: Watch(name, source, clock, supervisor, self._executor, most_bytes=settings.frame_bytes,
                         silent_s=settings.silent_s)
@@ -157,7 +158,7 @@ class Cameras:
     @asynccontextmanager
     async def shot(self, name: str) -> AsyncIterator[Shot]:
         """A frame, or why there is none. A few at once: the next waits until this block ends. Raises CameraNotFound."""
-        async with self._places:
+        async with self._shots:
             yield await self._shoot(self._watch(name))
 
     async def in_thread(self, work: Callable[[], T]) -> T:
@@ -165,11 +166,11 @@ class Cameras:
         return await asyncio.get_running_loop().run_in_executor(self._executor(), work)
 
     async def _glance(self, watch: Watch) -> CameraReport:
-        async with self._places:
+        async with self._glances:
             async with watch.look(linger=False) as look:
                 with contextlib.suppress(LarderError):  # the report tells
                     await look.next(self.answer_s)
-                    await look.next(self.answer_s)  # the first is no sign of life
+                    await look.next(self.settings.silent_s)  # the first is no sign of life
             return self._report(watch)  # at once: its subscription ends
 
     async def _shoot(self, watch: Watch) -> Shot:

@@ -87,7 +87,31 @@ async def test_a_glance_is_long_enough_for_a_sign_of_life(cameras: Cameras, sour
 
 
 async def test_a_glance_at_one_that_stopped(source: Source) -> None:
-    one = Cameras(CameraSettings(pvs="CAM0"), source, ManualClock(), Supervisor(), answer_s=1.0)
+    one = Cameras(CameraSettings(pvs="CAM0", silent_s=0.2), source, ManualClock(), Supervisor(), answer_s=IN_TIME_S)
     await one.start()
     assert [report.state for report in await one.glance()] == [CameraState.SILENT]
     await one.stop()
+
+
+async def test_a_glance_waits_for_the_next_frame_of_a_slow_camera(source: Source) -> None:
+    one = Cameras(CameraSettings(pvs="CAM0"), source, ManualClock(), Supervisor(), answer_s=IN_TIME_S)
+    await one.start()
+    glance = asyncio.ensure_future(one.glance())
+    await until(lambda: bool(source.monitors))
+    one.answer_s = 0.01  # counts for the first frame alone
+    await until(lambda: one.reports()[0].frames == 1)
+    await asyncio.wait((glance,), timeout=10 * one.answer_s)
+    source.monitors[0].send(Taken(image(99), 1, (), True))
+    assert [report.state for report in await glance] == [CameraState.STREAMING]
+    await one.stop()
+
+
+async def test_a_glance_does_not_wait_for_shots(source: Source) -> None:
+    settings = CameraSettings(pvs=",".join(NAMES), silent_s=0.01)
+    cameras = Cameras(settings, source, ManualClock(), Supervisor(), answer_s=IN_TIME_S)
+    await cameras.start()
+    async with AsyncExitStack() as held, asyncio.timeout(IN_TIME_S):
+        for name in NAMES[:AT_ONCE]:
+            await held.enter_async_context(cameras.shot(name))
+        assert len(await cameras.glance()) == len(NAMES)
+    await cameras.stop()
