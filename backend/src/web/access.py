@@ -8,6 +8,7 @@ proxy may add an Authorization of its own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from backend.src.core.errors import Forbidden, LarderError, Unauthenticated
+from backend.src.core.errors import Forbidden, LarderError, Unauthenticated, Unavailable
 from backend.src.services.accounts.principal import Principal, Scope
 from backend.src.web.client_address import client_address
 from backend.src.web.rate_limits import LIMITS_KEY, RateClass, RateLimits
@@ -154,7 +155,8 @@ async def recheck(connection: HTTPConnection) -> None:
     """Whether who opened it may still hold it; what takes long asks again. Raises LarderError if not."""
     check: Recheck | None = connection.scope.get(RECHECK_KEY)
     if check is not None:  # None: the route is open
-        await check()
+        with contextlib.suppress(Unavailable):  # nobody can say now: it holds until it is asked again
+            await check()
 
 
 def _check(principal: Principal, access: Access) -> None:

@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from backend.src.config.settings import StreamingSettings
 from backend.src.core.clock import Clock
-from backend.src.core.errors import LarderError, Unavailable
+from backend.src.core.errors import LarderError
 from backend.src.services.live import Inventories, LiveNames, LiveTable, Named
 from backend.src.services.streaming import Client, messages
 from backend.src.web.access import POLICY_VIOLATION, RECHECK_S, Recheck
@@ -109,8 +109,6 @@ class Conversation:
             await asyncio.sleep(RECHECK_S)
             try:
                 await self._recheck()
-            except Unavailable:
-                pass  # nobody can say now whether key or session still holds; it is asked again
             except LarderError as exc:
                 raise _Over(POLICY_VIOLATION, exc.message) from exc
 

@@ -6,8 +6,10 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from starlette.requests import HTTPConnection
 
-from backend.src.web.access import Access
+from backend.src.core.errors import LarderError, Unauthenticated, Unavailable
+from backend.src.web.access import RECHECK_KEY, Access, recheck
 from backend.src.web.routes import SOCKET
 from tests.unit.web.conftest import client_of, make_app
 from tests.unit.web.sample import Sample
@@ -106,3 +108,17 @@ async def test_nobodys_body_is_read(app: FastAPI, sample: Sample) -> None:
     await app(scope, receive, send)  # type: ignore[arg-type]
     assert sent[0]["status"] == 401
     assert reads == []
+
+
+@pytest.mark.parametrize("error", [None, Unavailable("the database is away"), Unauthenticated("the key was revoked")])
+async def test_what_is_open_ends_when_trust_does_and_not_when_nobody_can_say(error: LarderError | None) -> None:
+    async def check() -> None:
+        if error is not None:
+            raise error
+
+    connection = HTTPConnection({"type": "http", "headers": [], RECHECK_KEY: check})
+    if isinstance(error, Unauthenticated):
+        with pytest.raises(Unauthenticated):
+            await recheck(connection)
+    else:
+        await recheck(connection)
