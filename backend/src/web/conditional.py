@@ -98,7 +98,7 @@ class Validators:
 def refuse_stale_change(headers: Headers) -> None:
     """For a request that may change something: nothing that can be changed has a strong tag, so `*` alone is met.
 
-    Raises HTTPException (412).
+    Nothing of it has a date either, so If-Unmodified-Since is ignored (RFC 9110, 13.1.4). Raises HTTPException (412).
     """
     tags = _listed(headers, "if-match")
     if tags is not None and tags != ANY:

@@ -290,6 +290,15 @@ async def test_a_change_of_a_state_that_was_is_refused(office: Office, method: s
     await office.ask(method, path, headers={"If-Match": "*"}, **body)
 
 
+async def test_a_date_is_ignored_where_there_is_none_to_compare_with(office: Office) -> None:
+    """RFC 9110, 13.1.4."""
+    path = f"{LIST}/{(await office.take('first'))['id']}"
+    long_ago = {"If-Unmodified-Since": "Mon, 02 Mar 1970 08:30:00 GMT"}
+    assert "last-modified" not in (await office.client.get(path)).headers
+    await office.ask("PUT", path, headers=long_ago, json={"title": "another"})
+    await office.ask("GET", f"{path}/archive", 412, headers=long_ago)
+
+
 @pytest.mark.parametrize("path", ["/archive", "", "?limit=1"])
 async def test_who_has_it_is_not_sent_it_again(office: Office, path: str) -> None:
     made = await office.take()
