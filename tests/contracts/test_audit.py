@@ -80,6 +80,10 @@ async def test_each_filter_finds_its_own(trail: Audit, clock: ManualClock) -> No
     assert await found(to=start + timedelta(seconds=10)) == ["one"]
     assert await found(actor="ann", action="act.two") == []
     assert await found(action="act.%") == await found(action="ACT.TWO") == []
+    await trail.note(AuditEntry("act.four", Principal(PrincipalKind.KEY, "7", "ann (user 9)", frozenset())))
+    assert await found(actor=ANN.name) == await found(actor="renamed (user 7)") == ["one"]
+    assert await found(actor="7") == ["four", "one"], "person 7 and key 7"
+    assert await found(actor="ann (user 9) (key 7)") == ["four"] and await found(actor="ann (user 9)") == []
 
 
 async def test_pages_neither_repeat_nor_hide(trail: Audit, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:

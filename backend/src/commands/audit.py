@@ -11,7 +11,7 @@ from backend.src.commands.printing import print_json, print_table
 
 AUDIT = "/v1/admin/audit"
 FILTERS = {
-    "actor": "id or name of who did it",
+    "actor": 'who did it, as shown: "Ann Smith (user 5)"; or a name, or an id',
     "action": 'e.g. "DELETE /v1/pvs/{id}"',
     "target": "what it was done to",
     "address": "where it came from",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,6 +14,8 @@ from backend.src.infra.sql.tables import audit
 from backend.src.services.audit.entry import AuditEntry, AuditFilters, AuditRecord
 
 Position = tuple[datetime, int]
+
+_who = re.compile(r".* \((user|key) (\d+)\)")  # as records name people and keys: Principal.name
 
 
 def insert_entry(connection: Connection, entry: AuditEntry, now: datetime) -> int:
@@ -73,12 +76,18 @@ def _conditions(filters: AuditFilters) -> list[ColumnElement[bool]]:
     }
     wanted: list[ColumnElement[bool]] = [column == value for column, value in exact.items() if value is not None]
     if filters.actor is not None:
-        wanted.append(or_(audit.c.actor_id == filters.actor, audit.c.actor_name == filters.actor))
+        wanted.append(_by(filters.actor))
     if filters.from_ is not None:
         wanted.append(audit.c.at >= filters.from_)
     if filters.to is not None:
         wanted.append(audit.c.at < filters.to)
     return wanted
+
+
+def _by(actor: str) -> ColumnElement[bool]:
+    if (one := _who.fullmatch(actor)) is not None:  # whatever they were called at the time
+        return and_(audit.c.actor_kind == one[1], audit.c.actor_id == one[2])
+    return or_(audit.c.actor_id == actor, audit.c.actor_name == actor)
 
 
 def _fitting(column: Any, text: str | None) -> str | None:

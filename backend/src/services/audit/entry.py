@@ -61,7 +61,8 @@ class AuditRecord:
 class AuditFilters:
     """Which entries are wanted; None is any.
 
-    actor: an id or a name. action: the whole action. from_ is included, to is not.
+    actor: as records name somebody, Ann Smith (user 5); or a name; or an id, of a person and a key alike. action: the
+    whole action. from_ is included, to is not.
     """
 
     actor: str | None = None

@@ -44,7 +44,11 @@ _page = TypeAdapter(list[AuditState])
 
 def wanted(
     actor: Annotated[
-        SearchText | None, Query(description="the id or the name of who did it", examples=["Ann Smith"])
+        SearchText | None,
+        Query(
+            description="who did it, as records name them; or a name; or an id, of a person and a key alike",
+            examples=["Ann Smith (user 5)"],
+        ),
     ] = None,
     action: Annotated[
         SearchText | None,

@@ -63,7 +63,7 @@ UseCache = Annotated[
 Async = Annotated[bool, Query(alias="async", description="answer at once with a job; false waits for the end")]
 Most = Annotated[int, Query(ge=0, le=MOST_PVS, description="PVs; 0 for none", examples=[100])]
 CreatedBy = Annotated[
-    Name | None, Query(alias="createdBy", description="the name of who made it", examples=["Ann Smith (user 5)"])
+    Name | None, Query(alias="createdBy", description="who made it, as answers say", examples=["Ann Smith (user 5)"])
 ]
 ContainsPv = Annotated[PvText | None, Query(alias="containsPv", description="an address, or a glob of one (* and ?)")]
 
