@@ -7,7 +7,7 @@ import json
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +16,19 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.hazmat.primitives import serialization
+from starlette.responses import Response
 
 from backend.src.config.settings import DoorSettings, ServerSettings
 from backend.src.core.errors import StartFailed
 from backend.src.core.runtime_control import RuntimeControl
 from backend.src.core.supervisor import Supervisor
-from backend.src.web import strict_protocols
+from backend.src.web import listener, strict_protocols
+from backend.src.web.access import Access
+from backend.src.web.endpoint_manager import Endpoint
 from backend.src.web.listener import Listener
+from backend.src.web.motion_jpeg import MEDIA_TYPE, LiveView
+from backend.src.web.routes import Route
+from backend.src.web.strict_protocols import StrictHttp
 from backend.src.web.tls import Certificate
 from tests.servers.certificates import make_certificate
 from tests.servers.larder import ROOT, clean_environment
@@ -38,12 +44,12 @@ SOCKET = (
 
 
 @asynccontextmanager
-async def listening(door: DoorSettings | None = None) -> AsyncIterator[str]:
-    """The URL of a server of the sample endpoints."""
+async def listening(door: DoorSettings | None = None, endpoint: Endpoint | None = None) -> AsyncIterator[str]:
+    """The URL of a server of the endpoint, else of the sample endpoints."""
     settings = replace(SETTINGS, server=ServerSettings(port=0), door=door or DoorSettings())
-    listener, control, supervisor = Listener(settings), RuntimeControl(), Supervisor()
-    url = listener.bind()
-    serving = asyncio.ensure_future(listener.serve(make_app(Sample()), control, supervisor))
+    served, control, supervisor = Listener(settings), RuntimeControl(), Supervisor()
+    url = served.bind()
+    serving = asyncio.ensure_future(served.serve(make_app(endpoint or Sample()), control, supervisor))
     try:
         await until_it_listens(url)
         assert supervisor.running() == (("certificate",) if settings.door.tls_certificate else ())
@@ -52,7 +58,7 @@ async def listening(door: DoorSettings | None = None) -> AsyncIterator[str]:
         control.stop("the test is over")
         await serving
         await supervisor.stop()
-        listener.close()
+        served.close()
 
 
 async def until_it_listens(url: str) -> None:
@@ -144,6 +150,57 @@ async def read_all(url: str, request: bytes) -> bytes:
         answers = await reader.read()
     await closed(writer)
     return answers
+
+
+# -- clients that do not read ---------------------------------------------------------------------------------------
+
+
+class Film:
+    """A live view without end, and without a camera."""
+
+    name = "CAM"
+
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("GET", "/film", self.show, access=Access.OPEN, content={MEDIA_TYPE: {"type": "string"}}),)
+
+    async def show(self) -> Response:
+        """Shows it."""
+        return LiveView(self, send_timeout_s=0.2)  # type: ignore[arg-type]
+
+    async def parts(self) -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b"x" * 500_000
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_who_does_not_read_a_live_view_loses_the_connection(
+    tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = asyncio.Event()
+
+    class Watched(StrictHttp):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self.cycle is not None:
+                lost.set()
+
+    monkeypatch.setattr(listener, "StrictHttp", Watched)
+    caplog.set_level("INFO")
+    made = make_certificate(tmp_path, "127.0.0.1")
+    door = DoorSettings(tls_certificate=str(made.certificate), tls_key=str(made.key)) if tls else None
+    trust = ssl.create_default_context(cafile=str(made.authority)) if tls else None
+    async with listening(door, Film()) as url:
+        # limit: of what the client reads ahead
+        _reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port, ssl=trust, limit=1)
+        try:
+            writer.write(b"GET /film HTTP/1.1\r\nHost: a\r\n\r\n")
+            async with asyncio.timeout(20):
+                await lost.wait()
+        finally:
+            writer.transport.abort()
+    assert "live view of camera CAM ended: its client does not read" in caplog.messages
+    assert "the client left" not in caplog.text
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
 
 
 # -- TLS ------------------------------------------------------------------------------------------------------------

@@ -48,7 +48,8 @@ class CrashBorder:
         try:
             await self._app(scope, receive, watch)
         except ClientDisconnect:
-            log.info("%s %s: the client left before its body had come", scope["method"], scope["path"])
+            if not started:  # an answer says itself why it was given up
+                log.info("%s %s: the client left before its body had come", scope["method"], scope["path"])
         except Exception:
             log.exception("%s %s crashed (request %s)", scope["method"], scope["path"], request_id_of(scope))
             if started:  # the status has left; only cutting the connection tells the client

@@ -1,7 +1,7 @@
 """uvicorn's protocols, less patient: a request's head has a size and a time, and what is malformed gets its 4xx.
 
-llhttp bounds neither the head's size nor its time, and a WebSocket handshake that websockets cannot read ends
-in uvicorn without an answer.
+llhttp bounds neither the head's size nor its time, a WebSocket handshake that websockets cannot read ends in uvicorn
+without an answer, and an answer that was given up holds its connection for as long as the client does not read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
 from websockets.http11 import Response as HandshakeResponse
@@ -99,6 +100,16 @@ class StrictHttp(HttpToolsProtocol):
         if not self._refused:
             self._refused = True
             _refuse(self.transport, self.loop, self._refusal)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        async def cut_unfinished(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+            if not cycle.response_complete:
+                # uvicorn would log an error and close, which waits until the client has read what is buffered
+                cycle.disconnected = True
+                self.transport.abort()
+
+        super()._start_asgi_task(cycle, cut_unfinished)
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
