@@ -34,12 +34,16 @@ async def fill(sql: SQL) -> None:
     await sql.write(
         lambda connection: connection.execute(insert(outbox), [mail(1, "waiting", 20), mail(2, "sent", 4000)])
     )
-    rows = [{"name": name, "paused": name == "mail", "runner": "here"} for name in ("outbox", "mail", "jobs")]
+    rows = [
+        {"name": name, "paused": name in ("mail", "tokens"), "due_at": None if name == "off" else NOW, "runner": "here"}
+        for name in ("outbox", "mail", "jobs", "tokens", "off")
+    ]
     await sql.write(lambda connection: connection.execute(insert(crons), rows))
     ended = Ended(CronStatus.OK, "", NOW - timedelta(seconds=60), 0.1)
     failed = Ended(CronStatus.FAILED, "", NOW, 0.1)
     await sql.write(lambda connection: cron_rows.end(connection, "outbox", "here", ended))
-    await sql.write(lambda connection: cron_rows.end(connection, "jobs", "here", failed))
+    for name in ("jobs", "tokens", "off"):
+        await sql.write(lambda connection, name=name: cron_rows.end(connection, name, "here", failed))
 
 
 async def test_what_waits_and_for_how_long(sql: SQL) -> None:
@@ -53,6 +57,9 @@ async def test_what_waits_and_for_how_long(sql: SQL) -> None:
             "outbox": CronFigures(60.0, 0, failing=False, paused=False),
             "mail": CronFigures(None, 0, failing=False, paused=True),
             "jobs": CronFigures(None, 1, failing=True, paused=False),
+            # nobody waits for these two: an alert would never end
+            "tokens": CronFigures(None, 1, failing=False, paused=True),
+            "off": CronFigures(None, 1, failing=False, paused=False),
         },
         sessions=0,
         snapshots=0,
@@ -60,7 +67,8 @@ async def test_what_waits_and_for_how_long(sql: SQL) -> None:
 
 
 async def test_a_cron_fails_from_a_failure_to_the_next_success(sql: SQL) -> None:
-    await sql.write(lambda connection: connection.execute(insert(crons), [{"name": "archives", "paused": False}]))
+    row = {"name": "archives", "paused": False, "due_at": NOW}
+    await sql.write(lambda connection: connection.execute(insert(crons), [row]))
     seen = []
     for number, status in enumerate((CronStatus.DIED, CronStatus.OK, CronStatus.FAILED, CronStatus.INTERRUPTED)):
         ended, runner = Ended(status, "", NOW, 0.1), f"runner {number}"

@@ -115,7 +115,10 @@ def _of_crons(backlog: BacklogFigures) -> Iterator[Metric]:
     ages = ((name, cron.success_age_s) for name, cron in crons if cron.success_age_s is not None)
     yield _gauges("larder_cron_success_age_seconds", "time since it last succeeded", "cron", ages)
     yield _gauges(
-        "larder_cron_failing", "1 while its last run failed", "cron", ((name, cron.failing) for name, cron in crons)
+        "larder_cron_failing",
+        "1 while its last run failed; 0 while it is off or paused",
+        "cron",
+        ((name, cron.failing) for name, cron in crons),
     )
     yield _gauges("larder_cron_paused", "1 while it is paused", "cron", ((name, cron.paused) for name, cron in crons))
     failures = CounterMetricFamily("larder_cron_failures", "runs that failed", labels=["cron"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
 
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unavailable
@@ -25,7 +25,7 @@ TIMEOUT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class CronFigures:
-    """One cron. Ages in seconds, None for never. failing: its last run did not do what it should."""
+    """One cron. Ages in seconds, None for never. failing: its last run failed, and it would begin by itself again."""
 
     success_age_s: float | None
     failures: int
@@ -97,13 +97,15 @@ def _oldest_s(connection: Connection, table: Table, waits: ColumnElement[bool], 
 
 
 def _crons(connection: Connection, now: datetime) -> dict[str, CronFigures]:
-    columns = (crons.c.name, crons.c.last_success_at, crons.c.failures, crons.c.last_status, crons.c.paused)
+    begins = and_(crons.c.due_at.is_not(None), crons.c.paused.is_(False))  # what is off is never due
+    failing = and_(begins, crons.c.last_status.in_(FAILURES))
+    columns = (crons.c.name, crons.c.last_success_at, crons.c.failures, failing, crons.c.paused)
     return {
         name: CronFigures(
             success_age_s=None if at is None else max(0.0, (now - at).total_seconds()),
             failures=failures,
-            failing=status in FAILURES,
+            failing=bool(fails),
             paused=bool(paused),
         )
-        for name, at, failures, status, paused in connection.execute(select(*columns))
+        for name, at, failures, fails, paused in connection.execute(select(*columns))
     }
