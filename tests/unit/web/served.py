@@ -19,7 +19,6 @@ from backend.src.services.accounts.principal import Principal, PrincipalKind, Sc
 from backend.src.services.health import Health
 from backend.src.services.live import LiveNames, LiveTable
 from backend.src.services.monitoring import Circuits, DirectAccess, Leadership, PVMonitor, ReadYourWrites, Watchdog
-from backend.src.services.monitoring.pv_monitor import CONNECT_S
 from backend.src.services.streaming import SubscriptionRegistry
 from backend.src.web.app import build_app
 from backend.src.web.endpoints.health import HealthEndpoint
@@ -139,8 +138,6 @@ class Bench:
     @asynccontextmanager
     async def client(self) -> AsyncIterator[Bench]:
         await self.monitor.follow_once()
-        self.monitor.drain_once()
-        self.clock.advance(CONNECT_S)  # by then GONE counts as away
         self.monitor.drain_once()
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as self.http:

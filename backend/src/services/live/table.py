@@ -29,6 +29,7 @@ Slots = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 FIRST_CAPACITY = 1024
+CONNECT_S = 10.0  # a channel that is there has connected by then, with 50,000 others and on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class LiveTable:
         self._tracked: Mask = np.zeros(FIRST_CAPACITY, np.bool_)
         self._suspect: Mask = np.zeros(FIRST_CAPACITY, np.bool_)
         self._confirmed_ns: npt.NDArray[np.int64] = np.zeros(FIRST_CAPACITY, np.int64)
+        self._expected_until: npt.NDArray[np.float64] = np.zeros(FIRST_CAPACITY, np.float64)
         self._sequence = 0
         self._updates = 0
         self._beat_ns = 0
@@ -79,7 +81,12 @@ class LiveTable:
         wanted = _slots(slots)
         self._reserve(wanted)
         self._tracked[wanted] = True
+        self.expect(wanted)
         self._touch(wanted)
+
+    def expect(self, slots: npt.ArrayLike) -> None:
+        """These tracked channels are being connected now."""
+        self._expected_until[_slots(slots)] = self._clock.monotonic() + CONNECT_S
 
     def forget(self, slots: npt.ArrayLike) -> None:
         """These channels are as if never seen; changes that still arrive for them are dropped."""
@@ -196,6 +203,16 @@ class LiveTable:
             self._suspect[cleared] = False
             self._touch(cleared)
 
+    def expected(self, slots: npt.ArrayLike) -> Mask:
+        """bool[n]: true for a channel that is not connected, but may only not be so yet."""
+        asked = _slots(slots)
+        inside = self._inside(asked)
+        index = np.where(inside, asked, 0)
+        known = inside & self._tracked[index]
+        connected = (self._rows["flags"][index] & Flag.CONNECTED) != 0
+        result: Mask = ~known | (~connected & (self._clock.monotonic() < self._expected_until[index]))
+        return result
+
     def doubted(self, slots: npt.ArrayLike) -> Mask:
         """bool[n]: true for a value that was read otherwise, and has not changed since."""
         asked = _slots(slots)
@@ -307,6 +324,7 @@ class LiveTable:
         self._tracked = np.concatenate([self._tracked, np.zeros(more, np.bool_)])
         self._suspect = np.concatenate([self._suspect, np.zeros(more, np.bool_)])
         self._confirmed_ns = np.concatenate([self._confirmed_ns, np.zeros(more, np.int64)])
+        self._expected_until = np.concatenate([self._expected_until, np.zeros(more, np.float64)])
 
 
 def _slots(slots: npt.ArrayLike) -> Slots:

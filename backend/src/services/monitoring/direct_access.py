@@ -75,9 +75,12 @@ class DirectAccess:
         _note(circuit, answered=outcome.result not in (PutResult.DISCONNECTED, PutResult.TIMED_OUT))
         if not outcome.ok:
             raise _failure(address, outcome)
-        readback = await self._epics.read([address], timeout_s=self._settings.read_timeout_s)
-        await self._read_your_writes.settle([slot], readback)
-        return Written(address, wait, reading_of(address, readback))
+        frame = await self._epics.read([address], timeout_s=self._settings.read_timeout_s)
+        await self._read_your_writes.settle([slot], frame)
+        readback = reading_of(address, frame)
+        if isinstance(readback, ReadFailed):  # read singly, it says why
+            readback = await self._epics.read_one(address, timeout_s=self._settings.read_timeout_s)
+        return Written(address, wait, readback)
 
 
 def _note(circuit: CircuitBreaker, *, answered: bool) -> None:

@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 # of a quiet machine, of ten thousand changes at once, of an event loop in trouble
 DRAIN_BOUNDS_S = (0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
-CONNECT_S = 2.0  # after the last one that came: those that have not connected by then count as away
 LEAD, FOLLOW, DRAIN = "monitor.lead", "monitor.follow", "monitor.drain"
 
 
@@ -34,6 +33,7 @@ class Ingest(Protocol):
 
     def monitor(self, add: Sequence[tuple[int, PvAddress]], remove: Sequence[int]) -> None: ...
     def drain(self) -> Changes: ...
+    def resubscribe(self, slots: Sequence[int]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,9 @@ class PVMonitor:
         self._clock = clock
         self._settings = settings
         self._watched: Slots = np.empty(0, np.int32)
-        self._begin()
+        self._knows_catalogue = False
         self.drains = Histogram(DRAIN_BOUNDS_S)
         self._last_drain_s = self._longest_drain_s = 0.0
-
-    def _begin(self) -> None:
-        """Nothing is known yet: neither what to watch nor who is there."""
-        self._an_image_at: float | None = None
-        self._most_connected = 0
-        self._is_an_image = False
 
     async def start(self) -> None:
         """Starts watching. A large catalogue takes a second to read: requests need not wait for that."""
@@ -157,7 +151,6 @@ class PVMonitor:
             self._epics.drain()  # what was on its way belongs to a lead that is over
             self._live.silence()
         elif watching and not was_watching:
-            self._begin()
             await self._follow_if_possible()
 
     async def follow_once(self) -> None:
@@ -168,8 +161,7 @@ class PVMonitor:
         self._live.track(np.setdiff1d(wanted, have, assume_unique=True))
         self._live.forget(np.setdiff1d(have, wanted, assume_unique=True))
         self._watch(wanted if self._leadership.watching else wanted[:0], inventory.address_of)
-        if self._an_image_at is None:
-            self._an_image_at = self._clock.monotonic() + CONNECT_S
+        self._knows_catalogue = True
 
     def drain_once(self) -> int:
         """Takes over what changed; the number of channels. A monitor that does not lead takes nothing."""
@@ -177,21 +169,17 @@ class PVMonitor:
             return 0
         began = self._clock.monotonic()
         changed = self._live.apply(self._epics.drain())
-        if self._shows_the_machine():  # before, its values are of nobody, and who is not connected may be so
+        if self._knows_catalogue:  # before, the table is no image of the machine yet
             self._live.beat()
         self._last_drain_s = self._clock.monotonic() - began
         self.drains.add(self._last_drain_s)
         self._longest_drain_s = max(self._longest_drain_s, self._last_drain_s)
         return changed
 
-    def _shows_the_machine(self) -> bool:
-        if self._is_an_image or self._an_image_at is None:
-            return self._is_an_image
-        counts, now = self._live.counts(), self._clock.monotonic()
-        if counts.connected > self._most_connected:
-            self._most_connected, self._an_image_at = counts.connected, now + CONNECT_S
-        self._is_an_image = counts.disconnected == 0 or now >= self._an_image_at
-        return self._is_an_image
+    def ask_again(self, slots: Slots) -> None:
+        """Subscribes to these channels anew, where it watches them: each then tells its present value."""
+        if self._leadership.watching:
+            self._epics.resubscribe(slots.tolist())
 
     def _watch(self, wanted: Slots, addresses: dict[int, PvAddress]) -> None:
         add = np.setdiff1d(wanted, self._watched, assume_unique=True).tolist()
@@ -199,5 +187,6 @@ class PVMonitor:
         if add or remove:
             log.info("monitor: %d channels more, %d fewer", len(add), len(remove))
             self._live.lose(add)  # another leader's word on who is connected is not ours
+            self._live.expect(add)
             self._epics.monitor([(slot, addresses[slot]) for slot in add], remove)
         self._watched = wanted

@@ -82,12 +82,15 @@ class Replica:
         if batch.stamp.epoch < self._epoch:
             log.warning("a monitor of epoch %d still speaks; epoch %d leads", batch.stamp.epoch, self._epoch)
             return
+        if batch.stamp.epoch > self._epoch:  # who leads now has still to connect
+            self._live.expect(self._live.tracked())
         self._note_what_is_missing(batch)
         self._take(batch.changes, batch.suspect)
         if self._missing_up_to is not None:
             self._told_since.update(batch.changes.slots.tolist())
             await self._fill_in(batch)
-        if self._missing_up_to is None and batch.stamp.beat_ns != self._beat_ns:
+        # 0: of a monitor that does not know the catalogue yet
+        if self._missing_up_to is None and batch.stamp.beat_ns not in (0, self._beat_ns):
             self._beat_ns = batch.stamp.beat_ns
             self._live.beat(self._beat_ns)
 

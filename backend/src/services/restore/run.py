@@ -92,9 +92,9 @@ class RestoreRun:
         outcomes = replace(outcomes, rollback_snapshot_id=rollback.id, before=at_rows(n, rows, before))
         await self._keep(outcomes)  # before the first put: whoever kills this process leaves the truth behind
         written = await self._write(writes)
-        await self._tools.read_your_writes.settle(_slots(writes, inventory), written.after)
         outcomes = with_results(outcomes, rows, written.results, written.messages, written.after)
         await self._keep_end(outcomes)
+        await self._tools.read_your_writes.settle(_slots(writes, inventory), written.after)
         return self._end(outcomes, rollback)
 
     def _judge_again(self, planned: Ints, before: Frame, inventory: Inventory) -> Judgement:

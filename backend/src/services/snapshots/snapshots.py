@@ -133,8 +133,10 @@ class Snapshots:
         return self._columns
 
     async def take(self, chosen: Chosen, title: str, *, use_cache: bool) -> Capture:
-        """The readings of these channels now: from the live table only while the monitor is alive."""
-        if use_cache and self._taker.live.fresh():
+        """The readings of these channels now: from the live table only while the monitor is alive, and had time to
+        connect to them all."""
+        live = self._taker.live
+        if use_cache and live.fresh() and not live.expected(chosen.slots).any():
             return self._taker.from_live(chosen, title)
         return await self._taker.by_reading(chosen, title)
 

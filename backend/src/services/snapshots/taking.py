@@ -43,6 +43,9 @@ class LiveReadings(Protocol):
     def doubted(self, slots: npt.ArrayLike) -> Mask:
         """Which of them are known to be otherwise."""
 
+    def expected(self, slots: npt.ArrayLike) -> Mask:
+        """Which of them may only not be connected yet."""
+
 
 class Inventories(Protocol):
     """The catalogue, as far as snapshots need it."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backend.src.infra.epics.frame import Flag, ValueType
-from backend.src.services.live.table import LiveTable
+from backend.src.services.live.table import CONNECT_S, LiveTable
 from tests.manual_clock import ManualClock
 from tests.unit.services.readings import batch, described, lost
 
@@ -129,6 +129,18 @@ def test_a_table_that_no_monitor_ever_served_is_stale(clock: ManualClock) -> Non
     table.apply(batch({1: 1.0}))
     assert table.stale([1]).tolist() == [True]
     assert table.heartbeat().age_s is None
+
+
+def test_who_has_not_connected_yet_is_expected_for_a_while(clock: ManualClock, live: LiveTable) -> None:
+    live.track([4])
+    live.apply(batch({1: 1.0}))
+    assert live.expected([1, 4, 99, -1]).tolist() == [False, True, True, True], "of 99 nobody knows anything yet"
+    clock.advance(CONNECT_S)
+    assert live.expected([1, 4]).tolist() == [False, False], "it is away"
+    live.lose([1])
+    assert live.expected([1]).tolist() == [False], "a channel that went is away at once"
+    live.expect([1, 4])
+    assert live.expected([1, 4]).tolist() == [True, True]
 
 
 def test_what_the_watchdog_doubts_is_stale_until_it_changes_or_is_confirmed(live: LiveTable) -> None:

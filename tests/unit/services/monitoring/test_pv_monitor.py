@@ -11,7 +11,6 @@ from backend.src.core.errors import Unavailable
 from backend.src.core.supervisor import Supervisor
 from backend.src.services.live import LiveTable
 from backend.src.services.monitoring import Leadership, PVMonitor, State
-from backend.src.services.monitoring.pv_monitor import CONNECT_S
 from tests.manual_clock import ManualClock
 from tests.unit.services.catalogue import FixedCatalog, inventory_of
 from tests.unit.services.monitoring.machine import FakeMachine
@@ -93,8 +92,10 @@ async def test_a_monitor_that_gets_the_lead_watches_at_once(bench: Bench) -> Non
     await bench.monitor.lead_once()
     assert list(bench.machine.watched) == [1, 2]
     assert not bench.live.frame([1, 2]).connected.any(), "another leader's word on who is connected is not ours"
+    assert bench.live.expected([1, 2]).all(), "they are not away: they have not connected yet"
     bench.monitor.drain_once()
     assert bench.live.frame([1, 2]).connected.all()
+    assert not bench.live.expected([1, 2]).any()
 
 
 async def test_it_goes_on_without_the_database(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,25 +123,6 @@ async def test_the_values_of_a_lead_that_is_over_are_stale_at_once(bench: Bench)
     assert bench.live.fresh()
     await bench.monitor.lead_once()
     assert not bench.live.fresh()
-
-
-async def test_who_has_not_connected_yet_is_not_away(bench: Bench) -> None:
-    made = Bench()
-    made.catalog.current = inventory_of("A", "B", "GONE")
-    await made.monitor.lead_once()
-    await made.monitor.follow_once()
-    del made.machine.told[2]
-    made.monitor.drain_once()
-    made.clock.advance(CONNECT_S - 0.1)
-    made.machine.tell(2)
-    made.monitor.drain_once()
-    assert made.live.counts().connected == 2 and not made.live.fresh()
-    made.clock.advance(CONNECT_S - 0.1)
-    made.monitor.drain_once()
-    assert not made.live.fresh(), "counted from the last one that came"
-    made.clock.advance(0.1)
-    made.monitor.drain_once()
-    assert made.live.fresh()
 
 
 async def test_nothing_is_fresh_before_the_catalogue_was_read() -> None:

@@ -11,6 +11,7 @@ from backend.src.config.settings import MonitorSettings
 from backend.src.infra.epics.frame import Frame, Interned, empty_meta
 from backend.src.infra.epics.outcomes import Changes
 from backend.src.services.live import LiveTable
+from backend.src.services.live.table import Slots
 from backend.src.services.monitoring import ReadYourWrites
 from tests.manual_clock import ManualClock
 from tests.unit.services.readings import batch, lost
@@ -25,11 +26,18 @@ class Monitor:
         self.live = live
         self.drains = 0
         self.after: dict[int, Changes] = {}
+        self.asked: list[int] = []
+        self.holds: Changes | None = None  # told when it is asked
 
     def drain_once(self) -> int:
         self.drains += 1
         made = self.after.pop(self.drains, None)
         return 0 if made is None else self.live.apply(made)
+
+    def ask_again(self, slots: Slots) -> None:
+        self.asked += slots.tolist()
+        if self.holds is not None:
+            self.after[self.drains + 2] = self.holds
 
 
 class Bench:
@@ -86,6 +94,21 @@ async def test_what_has_moved_on_since_is_not_waited_for(bench: Bench) -> None:
     await bench.settle(1)
     assert bench.shown(1) == (7.0, False)
     assert bench.monitor.drains == 2
+
+
+async def test_what_sends_no_update_is_asked_again(bench: Bench) -> None:
+    """Its change is within MDEL."""
+    bench.monitor.after[2] = batch({2: 5.0}, time_ns=NEW_NS)
+    bench.monitor.holds = batch({1: 5.0}, time_ns=NEW_NS)
+    await bench.settle(1, 2)
+    assert bench.monitor.asked == [1]
+    assert bench.shown(1) == (5.0, False)
+
+
+async def test_what_shows_what_was_read_is_in_doubt_no_more(bench: Bench) -> None:
+    bench.live.suspect([1])
+    await bench.settle(1, seen=frame_of(batch({1: 1.0}, time_ns=NEW_NS)))
+    assert bench.shown(1) == (1.0, False)
 
 
 async def test_what_never_shows_is_in_doubt_and_nothing_else_is(bench: Bench) -> None:

@@ -113,3 +113,13 @@ async def test_a_leader_that_speaks_without_a_heart_makes_nothing_fresh(bench: B
     assert bench.replica.in_step and not bench.live.fresh()
     await bench.replica.hear(message(10, {}))
     assert bench.live.fresh()
+
+
+async def test_the_next_leader_has_still_to_connect(bench: Bench) -> None:
+    """A snapshot from the copy would hold everything as away."""
+    bench.clock.advance(60)
+    assert not bench.live.fresh()
+    await bench.replica.hear(message(1, {}, epoch=2, flushed=0, beat_ns=0))
+    assert not bench.live.fresh(), "it does not know the catalogue yet"
+    bench.live.lose([1, 2, 3])
+    assert bench.live.expected([1, 2, 3]).all()

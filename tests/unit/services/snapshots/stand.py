@@ -20,7 +20,7 @@ from backend.src.infra.epics.outcomes import Changes
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import channels
 from backend.src.services.catalog import Inventory, Selection
-from backend.src.services.live.table import LiveTable
+from backend.src.services.live.table import CONNECT_S, LiveTable
 from backend.src.services.snapshots import SnapshotDraft, SnapshotOptions, SnapshotRequest, Snapshots
 from tests.manual_clock import ManualClock
 from tests.unit.services.catalogue import FixedCatalog, inventory_of
@@ -86,6 +86,7 @@ async def stand_of(folder: Path, inventory: Inventory, machine: Any = None) -> A
     await _know_channels(sql, inventory.address_of)
     await snapshots.start()
     live.track(list(inventory.address_of))
+    clock.advance(CONNECT_S)  # who has not connected by then is away
     live.beat()
     try:
         yield Stand(sql, bucket, catalog, live, machine, clock, supervisor, snapshots, folder)

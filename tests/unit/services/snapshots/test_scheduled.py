@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from backend.src.services.live.table import CONNECT_S
 from backend.src.services.snapshots import SCHEDULED, ScheduledSnapshots, SnapshotFilter
 from tests.unit.services.snapshots.stand import Stand, catalogue, stand_of
 
@@ -14,7 +15,7 @@ async def taken(stand: Stand) -> str:
 
 async def test_a_scheduled_snapshot_says_so_and_when(tmp_path: Path) -> None:
     async with stand_of(tmp_path, catalogue("A:SP", "B:SP")) as stand:
-        stand.clock.advance(3723)
+        stand.clock.advance(3723 - CONNECT_S)  # the stand has let that pass
         stand.live.beat()
         told = await taken(stand)
         (found,) = (await stand.snapshots.page(SnapshotFilter(label=SCHEDULED))).snapshots

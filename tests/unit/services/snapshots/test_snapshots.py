@@ -15,6 +15,7 @@ from backend.src.core.errors import Conflict, Invalid, Unavailable
 from backend.src.infra.epics.address import PvAddress
 from backend.src.infra.epics.frame import ValueType
 from backend.src.services.catalog import Selection, TagRef
+from backend.src.services.live.table import CONNECT_S
 from backend.src.services.snapshots import (
     ArchiveDamaged,
     SnapshotDraft,
@@ -343,6 +344,16 @@ async def test_compare_with_the_machine_reads_it_when_the_table_is_in_doubt(stan
     found = await Comparisons(stand.snapshots).compare(made.id, "live")
     assert found.second.frame.value(0) == 5.0
     assert found.comparison.difference_count == 1
+
+
+async def test_who_has_not_connected_yet_is_read(stand: Stand) -> None:
+    stand.machine.channels |= {"ca://A:SP": double(5.0)}
+    stand.live.lose([1])
+    stand.live.expect([1])
+    assert (await stand.take(pv_ids=(1,))).source == "read"
+    stand.clock.advance(CONNECT_S)
+    stand.live.beat()
+    assert (await stand.take(pv_ids=(1,))).source == "live", "it is away"
 
 
 async def test_compare_with_the_machine_tells_what_the_catalogue_lost(stand: Stand) -> None:
