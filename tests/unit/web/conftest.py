@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from backend.src.config.settings import DoorSettings, ServerSettings, Settings, StreamingSettings
 from backend.src.core.errors import Unauthenticated
 from backend.src.services.accounts import Principal, PrincipalKind, Scope
+from backend.src.services.audit import Audit
 from backend.src.web.app import build_app
 from backend.src.web.endpoint_manager import Endpoint, EndpointManager
 from backend.src.web.path_manager import PathManager
@@ -42,11 +43,11 @@ class KnownKeys:
         return await self.authenticate(token.removeprefix("token-"))
 
 
-def make_app(*endpoints: Endpoint) -> FastAPI:
+def make_app(*endpoints: Endpoint, audit: Audit | None = None) -> FastAPI:
     """The real frame around these endpoints."""
     paths = PathManager()
     EndpointManager(tuple(lambda endpoint=endpoint: endpoint for endpoint in endpoints)).collect(paths)
-    return build_app(SETTINGS, paths, KnownKeys())
+    return build_app(SETTINGS, paths, KnownKeys(), audit=audit)
 
 
 @asynccontextmanager

@@ -84,6 +84,7 @@ class ApiKeysEndpoint:
         """What is not named stays as it is; null clears. Scopes do not change: make another key."""
         address = client_address(request.scope)
         key = await self._keys.change(key_id, changed.change(), by=principal, address=address, force=force)
+        note_outcome(changed=sorted(changed.model_dump(by_alias=True, exclude_unset=True)))
         return Key.of(key)
 
     async def rotate(

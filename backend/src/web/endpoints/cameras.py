@@ -18,6 +18,7 @@ from backend.src.services.cameras import Cameras, Clips, Frame
 from backend.src.services.cameras.clips import MP4
 from backend.src.services.cameras.pictures import JPEG, PNG, TIFF, Encoded
 from backend.src.web.access import Access, CurrentPrincipal, recheck
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.boilerplates import Boilerplates
 from backend.src.web.byte_ranges import part_of
 from backend.src.web.camera_models import CameraAnswer, CameraName, CamerasAnswer, ClipMaker, NewClip, Rate, Width
@@ -107,6 +108,7 @@ class CamerasEndpoint:
     async def make_clip(self, pv: CameraName, body: NewClip, principal: Principal = CurrentPrincipal) -> JobStarted:
         """The job's resultId names the clip; every picture has its frame's time burnt in."""
         job = await self._clips.begin(pv, body.seconds, body.rate_hz, principal.name)
+        note_outcome(job=job.id)
         return JobStarted(job_id=job.id, message=f"recording {body.seconds:g} s of {pv}")
 
     async def clip(self, request: Request, pv: CameraName, id: OpaqueId) -> Response:

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from backend.src.core.errors import Invalid
 from backend.src.services.accounts import Principal
-from backend.src.services.catalog import Catalog
+from backend.src.services.catalog import Catalog, Outcome
 from backend.src.web.access import Access, CurrentPrincipal
+from backend.src.web.audit_trail import note_outcome
 from backend.src.web.boilerplates import CSV, Boilerplates
 from backend.src.web.pv_models import ImportAnswer, import_json
 from backend.src.web.routes import BodyLimit, Route
@@ -60,9 +61,9 @@ class PvImportEndpoint:
     ) -> Response:
         """The file is the body, or `file` of a form. Rows that make no sense are rejected, the others taken."""
         content = await _file_of(request)
-        return Boilerplates.json(
-            import_json(await self._catalog.import_csv(content, actor=principal.name, dry_run=dry_run))
-        )
+        report = await self._catalog.import_csv(content, actor=principal.name, dry_run=dry_run)
+        note_outcome(created=report.count(Outcome.CREATED), updated=report.count(Outcome.UPDATED))
+        return Boilerplates.json(import_json(report))
 
     async def give(self, format: Format = "csv") -> Response:
         """Importing it again changes nothing."""

@@ -167,6 +167,7 @@ class PvsEndpoint:
         """All of them or none, answered in the order of the request."""
         drafts = await asyncio.to_thread(self._drafts, new)
         pvs = await self._catalog.create(drafts, principal.name)
+        note_outcome(created=len(pvs))
         return Boilerplates.json(await asyncio.to_thread(self._many, pvs))
 
     async def update(self, id: PathId, changed: ChangedPv, principal: Principal = CurrentPrincipal) -> Response:

@@ -183,6 +183,8 @@ class TagsEndpoint:
     async def add_tag(self, gid: PathId, new: NewTag, skip_duplicates: SkipDuplicates = False) -> AddedTag:
         """409 when the group has a tag of this name, unless duplicates are skipped."""
         group, created = await self._tags.add_tag(gid, new.draft(), skip_duplicates=skip_duplicates)
+        if created:
+            note_outcome(tag=str(max(tag.id for tag in group.tags)))  # the newest: the target is the group
         return AddedTag(group=GroupAnswer.of(group), was_created=created)
 
     async def update_tag(self, gid: PathId, tid: PathId, changed: ChangedTag) -> GroupAnswer:
@@ -197,6 +199,7 @@ class TagsEndpoint:
     async def add_many(self, new: BulkTags) -> BulkTagsAnswer:
         """Makes what is missing and leaves what is there."""
         report = await self._tags.add_many(new.drafts())
+        note_outcome(groups=report.groups_created, created=report.tags_created)
         return BulkTagsAnswer(
             groups_created=report.groups_created,
             tags_created=report.tags_created,

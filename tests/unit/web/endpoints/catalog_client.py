@@ -12,6 +12,7 @@ import httpx
 from backend.src.config.settings import Settings, SqlSettings
 from backend.src.core.clock import SystemClock
 from backend.src.infra.sql import SQL
+from backend.src.services.audit import Audit, AuditFilters
 from backend.src.services.catalog import Catalog, TagCatalog
 from backend.src.services.live import LiveNames, LiveTable
 from backend.src.web.app import build_app
@@ -32,8 +33,8 @@ class Nobody:
 class CatalogClient:
     """Asks, and expects a status."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
+    def __init__(self, http: httpx.AsyncClient, audit: Audit) -> None:
+        self.http, self.audit = http, audit
 
     async def answer(self, status: int, method: str, path: str, **options: Any) -> httpx.Response:
         """The response, whose status must be this one."""
@@ -44,6 +45,11 @@ class CatalogClient:
     async def ask(self, status: int, method: str, path: str, **options: Any) -> Any:
         """The JSON of the answer."""
         return (await self.answer(status, method, path, **options)).json()
+
+    async def noted(self) -> tuple[str | None, dict[str, Any] | None]:
+        """Target and detail of the newest entry of the audit trail."""
+        (entry,) = await self.audit.entries(AuditFilters(), limit=1)
+        return entry.target, entry.detail
 
     async def add(self, *setpoints: str, **fields: Any) -> list[str]:
         """Makes PVs with these setpoints; their ids."""
@@ -71,6 +77,7 @@ async def catalog_client(folder: Path, key: str = "everything") -> AsyncIterator
     endpoints = (PvsEndpoint(catalog, live, names), PvImportEndpoint(catalog), TagsEndpoint(TagCatalog(catalog.store)))
     paths.collect(endpoint.routes() for endpoint in endpoints)
     paths.freeze()
-    async with client_of(build_app(Settings(), paths, KnownKeys()), key) as http:
-        yield CatalogClient(http)
+    audit = Audit(sql, SystemClock())
+    async with client_of(build_app(Settings(), paths, KnownKeys(), audit=audit), key) as http:
+        yield CatalogClient(http, audit)
     await sql.stop()

@@ -15,7 +15,9 @@ from backend.src.core.clock import SystemClock
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL
 from backend.src.services.accounts import ApiKeys
+from backend.src.services.audit import Audit
 from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
+from backend.src.web.endpoints.audit import AuditEndpoint
 from tests.unit.web.conftest import client_of, make_app
 
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -26,8 +28,9 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Someone with every scope, whose key is not one of those here."""
     sql = SQL.build(SqlSettings(), tmp_path)
     await sql.start()
-    app = make_app(ApiKeysEndpoint(ApiKeys(sql, SystemClock(), Supervisor())))
-    async with client_of(app, key=None) as client:
+    audit = Audit(sql, SystemClock())
+    endpoints = ApiKeysEndpoint(ApiKeys(sql, SystemClock(), Supervisor())), AuditEndpoint(audit)
+    async with client_of(make_app(*endpoints, audit=audit), key=None) as client:
         client.headers["Authorization"] = "Bearer token-everything"
         yield client
     await sql.stop()
@@ -54,6 +57,8 @@ async def test_a_change_names_what_it_means(client: httpx.AsyncClient) -> None:
     assert (await client.put(path, json={"appName": "other"})).json()["addresses"] == ["10.0.0.0/8"]
     changed = (await client.put(path, json={"addresses": None, "expiresAt": None})).json()
     assert (changed["appName"], changed["addresses"], changed["expiresAt"]) == ("other", [], None)
+    (entry, *_) = (await client.get("/v1/admin/audit")).json()
+    assert (entry["target"], entry["detail"]) == (made["id"], {"changed": ["addresses", "expiresAt"]})
     assert (await client.put(path, json={"scopes": ["admin"]})).status_code == 422
     assert (await client.put("/v1/api-keys/999", json={})).status_code == 404
 

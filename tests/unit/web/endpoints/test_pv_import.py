@@ -37,6 +37,7 @@ async def test_an_import_reports_each_row(client: CatalogClient) -> None:
         (4, "b ad", "rejected"),
     ]
     assert "white space" in rows[2]["reason"]
+    assert await client.noted() == (None, {"created": 2, "updated": 0})
     again = await take(client)
     assert (again["created"], again["unchanged"], again["rejected"]) == (0, 2, 1)
     assert (await client.ask(200, "GET", "/v1/pvs"))[0]["createdBy"] == "everything (key 1)"

@@ -29,6 +29,22 @@ async def test_a_group_has_every_field_of_the_contract(client: CatalogClient) ->
     assert await client.ask(200, "GET", "/v1/tags") == [summary]
 
 
+async def test_the_trail_names_what_was_made(client: CatalogClient) -> None:
+    group = await client.ask(200, "POST", "/v1/tags", json={"name": "Area"})
+    path = f"/v1/tags/{group['id']}/tags"
+    for name in ("south", "north"):
+        await client.ask(200, "POST", path, json={"name": name})
+    (group,) = await client.ask(200, "GET", f"/v1/tags/{group['id']}")
+    ids = {tag["name"]: tag["id"] for tag in group["tags"]}
+    assert await client.noted() == (group["id"], {"tag": ids["north"]})
+    await client.ask(200, "POST", path, params={"skip_duplicates": True}, json={"name": "north"})
+    assert "tag" not in ((await client.noted())[1] or {})
+    await client.tag(Area=["north", "east"], Kind=["magnet"])
+    assert await client.noted() == (None, {"groups": 1, "created": 2})
+    await client.add("A", "B")
+    assert await client.noted() == (None, {"created": 2})
+
+
 async def test_names_are_unique_within_their_group(client: CatalogClient) -> None:
     ids = await client.tag(Area=["north", "south"], Kind=["north"])
     area = f"/v1/tags/{ids['Area']}"
