@@ -135,7 +135,10 @@ class DoorSettings:
     """Who may knock, how often, and what a browser is told."""
 
     public_url: str = option(
-        "", "address by which people reach this server, for links in mail; empty: as it listens", env="PUBLIC_URL"
+        "",
+        "address by which people reach this server, for links in mail and for identity providers, which both need it "
+        "where it listens on every address or any free port; empty: as it listens",
+        env="PUBLIC_URL",
     )
     trusted_hosts: str = option("", "Host headers answered, comma-separated; empty: any", env="TRUSTED_HOSTS")
     trusted_proxies: str = option(
