@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -23,6 +24,8 @@ from backend.src.web.conditional import refuse_stale_change
 from backend.src.web.http_codes import HttpCodes
 from backend.src.web.openapi import operation_extras, problem_responses
 from backend.src.web.routes import Inferred, Route
+
+log = logging.getLogger(__name__)
 
 
 def add_guarded_route(app: FastAPI, route: Route, gate: Gate, most_bytes: int, audit: Audit | None = None) -> None:
@@ -123,13 +126,23 @@ def _refuse_unread(request: Request, most_bytes: int) -> None:
 
 
 def _as_declared(route: Route, response: Response) -> Response:
-    """Raises ValueError for an answer of which the document would say nothing, for it follows from the declaration."""
+    """Raises ValueError for an answer of which the document would say nothing, for it follows from the declaration.
+
+    What a request other than GET did is done: then it is logged, for a 500 would deny it.
+    """
     status, declared = response.status_code, route.conditional or not route.documented
     if not declared and (status == HttpCodes.NOT_MODIFIED or "etag" in response.headers):
-        raise ValueError(f"{route.method} {route.path} is not declared as conditional")
+        _complain(route, "conditional")
     if not route.by_parts and status == HttpCodes.PARTIAL_CONTENT:
-        raise ValueError(f"{route.method} {route.path} is not declared as sent by parts")
+        _complain(route, "sent by parts")
     return response
+
+
+def _complain(route: Route, what: str) -> None:
+    wrong = f"{route.method} {route.path} is not declared as {what}"
+    if route.method == "GET":
+        raise ValueError(wrong)
+    log.error(wrong)
 
 
 def _counted(receive: Receive, most_bytes: int) -> Receive:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.responses import Response
 
 from backend.src.config.settings import SqlSettings
 from backend.src.core.clock import SystemClock
@@ -31,12 +32,14 @@ class Traced(Sample):
         self.inside, self.go_on = asyncio.Event(), asyncio.Event()
 
     def routes(self) -> tuple[Route, ...]:
-        """Those of the sample, and three more."""
+        """Those of the sample, and more."""
         return (
             *super().routes(),
             Route("PUT", "/groups/{group}/things/{thing}", self.change, access=Access.WRITE),
             Route("POST", "/ask", self.open, access=Access.READ),
             Route("PUT", "/own", self.open, access=Access.READ),
+            Route("PUT", "/tagged", self.tagged, access=Access.WRITE),
+            Route("GET", "/tagged", self.tagged, access=Access.READ),
         )
 
     async def change(self, group: str, thing: str, force: bool = False) -> Kept:
@@ -44,6 +47,10 @@ class Traced(Sample):
         self.inside.set()
         await self.go_on.wait()
         return Kept(the_name=f"{group} {thing} {force}", kept_by="")
+
+    async def tagged(self) -> Response:
+        """An answer of which its declaration says nothing."""
+        return Response("{}", media_type="application/json", headers={"ETag": '"x"'})
 
 
 class Stand:
@@ -98,6 +105,15 @@ async def test_every_end_has_its_status(stand: Stand, client: httpx.AsyncClient)
     assert (await client.post("/things", content=b"x" * 900, headers={"Content-Type": "text/plain"})).status_code == 422
     assert [entry.status for entry in await stand.trail()] == [422, 422, 500, 409]
     assert "hunter2" not in str(await stand.trail())
+
+
+async def test_what_was_done_is_answered_as_done_though_its_answer_was_not_declared(
+    stand: Stand, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await client.put("/tagged")).status_code == 200
+    assert [entry.status for entry in await stand.trail()] == [200]
+    assert "PUT /tagged is not declared as conditional" in caplog.text
+    assert (await client.get("/tagged")).status_code == 500
 
 
 async def test_who_may_not_is_noted_and_who_is_unknown_is_not(stand: Stand, client: httpx.AsyncClient) -> None:
