@@ -36,7 +36,11 @@ class Supervisor:
             raise Conflict(f"a background task named {name!r} is running")
         task = asyncio.create_task(begin(), name=name, context=context)
         self._tasks[name] = task
-        task.add_done_callback(lambda _: self._tasks.pop(name, None))
+        task.add_done_callback(lambda ended: self._forget(name, ended))
+
+    def _forget(self, name: str, ended: asyncio.Task[None]) -> None:
+        if self._tasks.get(name) is ended:
+            del self._tasks[name]
 
     async def _run_once(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -75,7 +79,9 @@ class Supervisor:
 
     async def stop(self, *names: str) -> None:
         """Cancels the named tasks, or all, and waits for their end."""
-        tasks = [self._tasks[name] for name in (names or tuple(self._tasks)) if name in self._tasks]
-        for task in tasks:
+        tasks = {name: self._tasks[name] for name in (names or tuple(self._tasks)) if name in self._tasks}
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        for name, task in tasks.items():  # of one that has just ended, gather does not wait for the callback
+            self._forget(name, task)

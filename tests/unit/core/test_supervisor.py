@@ -83,3 +83,26 @@ async def test_a_task_that_fails_is_logged_and_not_repeated(caplog: pytest.LogCa
     await until(lambda: supervisor.running() == ())
     await asyncio.sleep(0.05)
     assert runs == [1] and "once" in caplog.text
+
+
+async def test_a_loop_that_ends_in_the_turn_of_its_stop_can_be_started_again() -> None:
+    supervisor, go_on = Supervisor(), asyncio.Event()
+
+    async def run() -> None:
+        await go_on.wait()
+
+    for turns in range(4):
+        go_on.clear()
+        supervisor.start_loop("pump", run)
+        await asyncio.sleep(0)
+        go_on.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await supervisor.stop("pump")
+        assert supervisor.running() == ()
+        go_on.clear()
+        supervisor.start_loop("pump", run)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert supervisor.running() == ("pump",), "the end of the first is not taken for that of the second"
+        await supervisor.stop()
