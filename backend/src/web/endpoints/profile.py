@@ -84,8 +84,8 @@ class ProfileEndpoint:
         """
         person = person_of(principal)
         password = None if farewell.password is None else farewell.password.get_secret_value()
+        left = await self._keys.left_by(person, frozenset())  # before: an answer must not fail behind the deletion
         await self._profiles.delete(person, password, email=farewell.email, scopes=principal.scopes)
-        left = await self._keys.left_by(person, frozenset())
         return DeletedUser(keys_left=[KeyLeft.of(key) for key in left])
 
 

@@ -100,8 +100,9 @@ class UsersEndpoint:
 
     async def delete(self, id: PathId) -> DeletedUser:
         """Forgets address, name and password; what they did, and their keys, stay. The last administrator stays."""
+        left = await self._keys_left(id)  # before: what was deleted is answered so even when the database goes away
         await self._users.delete(id)
-        return DeletedUser(keys_left=await self._keys_left(id))
+        return DeletedUser(keys_left=left)
 
     async def set_role(self, id: PathId, changed: ChangedRole) -> ReducedUser:
         """A role that allows less ends their sessions. The last administrator stays one."""
