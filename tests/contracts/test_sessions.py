@@ -247,8 +247,10 @@ async def test_one_session_is_ended_or_all_but_one(logins: Logins) -> None:
     bobs = await logins.log_in("bob")
     for pair in (*pairs, bobs):
         await logins.bearer.authenticate(pair.access_token)
+    written = logins.sql.written(TABLES)
     with pytest.raises(SessionNotFound):
         await logins.sessions.revoke(pairs[0].session_id, "logout", user_id=other.id)
+    assert logins.sql.written(TABLES) == written
     await logins.sessions.revoke(pairs[0].session_id, "logout", user_id=user.id)
     with pytest.raises(Unauthenticated):  # at once, although it was remembered
         await logins.bearer.authenticate(pairs[0].access_token)

@@ -140,6 +140,10 @@ async def test_a_code_is_exchanged_once_by_whoever_has_the_verifier(logins: Logi
         await logins.oauth.redeem_code(code, VERIFIER, BACK, DOCS)
     assert error.value.fault is Fault.INVALID_GRANT
     assert not await logins.holds(pair), "two have the code: what it gave is taken back"
+    written = logins.sql.written(("sessions",))
+    with pytest.raises(OAuthRefused):
+        await logins.oauth.redeem_code(code, VERIFIER, BACK, DOCS)
+    assert logins.sql.written(("sessions",)) == written, "a third time there is nothing left to end"
 
 
 @pytest.mark.parametrize(
