@@ -161,6 +161,9 @@ async def test_two_processes_run_each_due_time_once_and_one_that_is_killed_is_re
     processes = [await asyncio.create_subprocess_exec(*command, cwd=ROOT) for _ in range(2)]
     try:
         await until(lambda: len(notes("ready")) == 2)
+        async with asyncio.timeout(40):
+            while await sql.read(lambda db: cron_rows.get_cron(db, "sleep")) is None:  # made by their first look
+                await asyncio.sleep(0.02)
         await sql.write(lambda db: cron_rows.request(db, "sleep", "me"))
         await until(lambda: len(notes("sleep")) == 1)
         os.kill(int(notes("sleep")[0]), signal.SIGKILL)

@@ -59,11 +59,8 @@ def _row(cron: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _state(cron: dict[str, Any]) -> str:
-    if cron["runner"]:
-        return "running"
-    if cron["requested"]:
-        return "asked for"
-    return "paused" if cron["paused"] else ""
+    states = {"running": cron["runner"], "asked for": cron["requested"], "paused": cron["paused"]}
+    return ", ".join(state for state, holds in states.items() if holds)
 
 
 def _find(api: Api, name: str) -> dict[str, Any]:
