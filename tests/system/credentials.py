@@ -15,11 +15,11 @@ from urllib.parse import urlencode
 import jwt
 from sqlalchemy import update
 
+from backend.src.core.local_token import ALGORITHM, AUDIENCE, ISSUER, mint_local_token
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.infra.sql import SQL
 from backend.src.infra.sql.tables import api_keys
 from backend.src.services.accounts import Role, Scope, SigningKeys
-from backend.src.services.accounts.local_token import ALGORITHM, AUDIENCE, ISSUER, mint_local_token
 from backend.src.services.accounts.tokens import new_token
 from tests.system.whole_server import SECRET, WholeServer
 

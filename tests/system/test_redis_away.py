@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import operator
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers.larder import ROOT, Larder, as_environment, clean_environment
+from tests.servers.larder import ROOT, Larder, as_environment
 from tests.servers.mariadb import MariaDb
 from tests.servers.redis_server import RedisServer, running_redis
 from tests.servers.s3 import S3Server
-from tests.servers.soft_ioc import SoftIoc
-from tests.system.test_roles import SECRET, Site, until
+from tests.system.four_processes import Site, four_processes, until
 
 PVS = 50
 COME_BACK_S = 30.0  # a lease, the whole table anew, and a busy machine
@@ -39,16 +34,8 @@ def site(
     mariadb: MariaDb, redis: RedisServer, s3_server: S3Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     servers = as_environment(mariadb.database(), redis.settings(), s3_server.settings("redis-away"))
-    environment = {**servers, "SECRET_KEY": SECRET}
-    folder = tmp_path_factory.mktemp("redis-away")
-    migrate = [sys.executable, "-m", "backend.src", "migrate"]
-    subprocess.run(migrate, cwd=ROOT, env=clean_environment(folder, 0, environment), check=True, timeout=60)
-    with ExitStack() as stack:
-        ioc = stack.enter_context(SoftIoc.scale(PVS))
-        made = Site(ioc, {**environment, **ioc.environment}, Path(folder), stack)
-        rows = "\n".join(f"{name}," for name in ioc.names)
-        content = f"Setpoint,Readback\n{rows}\n".encode()
-        made.api.api.call("POST", "/v1/pvs/import", content=content, headers={"Content-Type": "text/csv"})
+    with four_processes(servers, PVS, tmp_path_factory.mktemp("redis-away")) as made:
+        made.import_all()
         until(made.fresh, COME_BACK_S)
         yield made
 

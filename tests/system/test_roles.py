@@ -5,59 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.servers.independent import ca_get, ca_put
-from tests.servers.larder import ROOT, Larder, as_environment, clean_environment
+from tests.servers.larder import ROOT, Larder, as_environment
 from tests.servers.mariadb import MariaDb
 from tests.servers.ports import free_port
 from tests.servers.redis_server import RedisServer
 from tests.servers.s3 import S3Server
-from tests.servers.soft_ioc import SoftIoc
+from tests.system.four_processes import Site, four_processes, until
 
 PVS = 500
-SECRET = "0123456789abcdef0123456789abcdef"
 TAKE_OVER_S = 40.0  # the lease's five seconds, connecting, and a busy machine
-
-
-class Site:
-    """Four processes and the machine that they look after."""
-
-    def __init__(self, ioc: SoftIoc, environment: dict[str, str], folder: Path, stack: ExitStack) -> None:
-        self.ioc = ioc
-        self._environment = environment
-        self._folder = folder
-        self._stack = stack
-        self.monitors = [self.process("monitor", number) for number in range(2)]
-        self.worker = self.process("worker", 0)
-        self.api = self.process("api", 0)
-
-    def process(self, role: str, number: int) -> Larder:
-        environment = {**self._environment, "ROLE": role}
-        return self._stack.enter_context(Larder(self._folder / f"{role}{number}", environment))
-
-    def environment(self, role: str) -> dict[str, str]:
-        """Of a command on a machine where this role is configured and nothing runs."""
-        return clean_environment(self._folder / "command", free_port(), {**self._environment, "ROLE": role})
-
-    def values(self) -> list[Any]:
-        entries = self.api.api.call("POST", "/v1/pvs/live", json={"pv_names": list(self.ioc.names)})
-        return [entries[name] for name in self.ioc.names]
-
-    def fresh(self) -> bool:
-        return all(entry["connected"] and not entry["stale"] for entry in self.values())
-
-    def fresh_at_the_worker(self) -> bool:
-        """Whose own copy of the table is what a snapshot is taken of."""
-        api = self.worker.api
-        connected = api.call("GET", "/v1/health/summary")["connected_pvs"]
-        return bool(connected == PVS and not api.call("GET", "/v1/health/stale")["count"])
 
 
 @pytest.fixture(scope="module")
@@ -66,22 +28,8 @@ def site(
 ) -> Iterator[Site]:
     prefix = f"roles-{free_port()}"
     servers = as_environment(mariadb.database(), redis_server.settings(prefix=prefix), s3_server.settings(prefix))
-    environment = {**servers, "SECRET_KEY": SECRET}
-    folder = tmp_path_factory.mktemp("roles")
-    migrate = [sys.executable, "-m", "backend.src", "migrate"]
-    subprocess.run(migrate, cwd=ROOT, env=clean_environment(folder, 0, environment), check=True, timeout=60)
-    with ExitStack() as stack:
-        ioc = stack.enter_context(SoftIoc.scale(PVS))
-        yield Site(ioc, {**environment, **ioc.environment}, folder, stack)
-
-
-def until(condition: Any, timeout_s: float = 30.0) -> float:
-    """Seconds until it held."""
-    began = time.monotonic()
-    while not condition():
-        assert time.monotonic() - began < timeout_s
-        time.sleep(0.1)
-    return time.monotonic() - began
+    with four_processes(servers, PVS, tmp_path_factory.mktemp("roles")) as made:
+        yield made
 
 
 def leads(monitor: Larder) -> bool:
@@ -90,9 +38,7 @@ def leads(monitor: Larder) -> bool:
 
 
 def test_what_one_imports_another_watches_and_the_first_shows(site: Site) -> None:
-    rows = "\n".join(f"{name}," for name in site.ioc.names)
-    content = f"Setpoint,Readback\n{rows}\n".encode()
-    site.api.api.call("POST", "/v1/pvs/import", content=content, headers={"Content-Type": "text/csv"})
+    site.import_all()
     until(site.fresh)
     assert [entry["value"] for entry in site.values()] == ca_get(site.ioc.names)
 

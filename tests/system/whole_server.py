@@ -16,10 +16,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 from backend.src.config.loading import load
 from backend.src.config.settings import Secret
+from backend.src.core.local_token import mint_local_token
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.infra.sql import engine
 from backend.src.server import Server
-from backend.src.services.accounts.local_token import mint_local_token
 from tests.servers.ports import free_port
 
 SECRET = Secret("the secret of a server that only tests ever see, long enough for any algorithm")

@@ -17,9 +17,10 @@ from backend.src.config.schedule import Schedule
 from backend.src.config.settings import Secret
 from backend.src.core.clock import SystemClock
 from backend.src.core.errors import Invalid, Unauthenticated
+from backend.src.core.local_token import mint_local_token
 from backend.src.services.accounts.address_ranges import parse_ranges, within
 from backend.src.services.accounts.email_addresses import login_name, normalised_address
-from backend.src.services.accounts.local_token import mint_local_token, read_local_token
+from backend.src.services.accounts.local_token import read_local_token
 from backend.src.services.accounts.tokens import checksum_of, looks_like_token, new_token
 from backend.src.web.access import _auth_message, _credential
 from backend.src.web.client_address import address_group, client_address

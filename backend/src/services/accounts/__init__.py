@@ -6,7 +6,6 @@ from backend.src.services.accounts.api_keys import ApiKeys
 from backend.src.services.accounts.authorization_codes import CodeRequest
 from backend.src.services.accounts.bearer_check import BearerCheck
 from backend.src.services.accounts.key_changes import KeyChange, Rotation
-from backend.src.services.accounts.local_token import mint_local_token
 from backend.src.services.accounts.oauth_authentication import OAuthAuthentication
 from backend.src.services.accounts.oauth_clients import OAuthClients
 from backend.src.services.accounts.oauth_refusals import Fault, OAuthRefused
@@ -42,5 +41,4 @@ __all__ = [
     "TokenPair",
     "TokenState",
     "Visit",
-    "mint_local_token",
 ]

@@ -12,10 +12,8 @@ import jwt
 from backend.src.config.settings import Secret
 from backend.src.core.clock import Clock
 from backend.src.core.errors import Unauthenticated
-from backend.src.core.local_token import ALGORITHM, AUDIENCE, ISSUER, LIFETIME_S, mint_local_token
+from backend.src.core.local_token import ALGORITHM, AUDIENCE, ISSUER, LIFETIME_S
 from backend.src.services.accounts.principal import Principal, PrincipalKind, Scope
-
-__all__ = ["ALGORITHM", "AUDIENCE", "ISSUER", "mint_local_token", "read_local_token"]
 
 CLOCK_SKEW_S = 5
 

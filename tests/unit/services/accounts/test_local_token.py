@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from backend.src.config.settings import Secret
 from backend.src.core.clock import SystemClock
 from backend.src.core.errors import Unauthenticated
-from backend.src.services.accounts import PrincipalKind, Scope, mint_local_token
+from backend.src.core.local_token import mint_local_token
+from backend.src.services.accounts import PrincipalKind, Scope
 from backend.src.services.accounts.local_token import read_local_token
 
 KEY = Secret("k" * 32)
