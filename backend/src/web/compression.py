@@ -43,7 +43,7 @@ class Compression:
         await self._responder(scope)(scope, receive, _weakening(send))
 
     def _responder(self, scope: Scope) -> ASGIApp:
-        accepted = codings_of(", ".join(Headers(scope=scope).getlist("accept-encoding")))
+        accepted = codings_of(Headers(scope=scope))
         if "zstd" in accepted:
             return ZstdResponder(self._app, FROM_BYTES, exclude_content_types=AS_IT_IS)
         if "gzip" in accepted:
@@ -85,10 +85,10 @@ class _Kept(io.BytesIO):
         return None
 
 
-def codings_of(header: str) -> frozenset[str]:
-    """The content codings that an Accept-Encoding header takes (RFC 9110, 12.5.3); `*` names none."""
+def codings_of(headers: Headers) -> frozenset[str]:
+    """The content codings that Accept-Encoding takes, on all its lines (RFC 9110, 12.5.3); `*` names none."""
     accepted = set()
-    for part in header.lower().split(","):
+    for part in ",".join(headers.getlist("accept-encoding")).lower().split(","):
         coding, _, weight = part.partition(";")
         if weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000"):
             accepted.add(coding.strip())

@@ -62,7 +62,7 @@ class Asset:
 
         Never in parts: browsers keep the whole. Raises Unavailable when the file is gone.
         """
-        codings = codings_of(", ".join(request.headers.getlist("accept-encoding")))
+        codings = codings_of(request.headers)
         packed = self.packed if "gzip" in codings else None
         validators = Validators.strong(self.digest if packed is None else f"{self.digest}-gzip")
         response = validators.unchanged(request) or await self._content(packed)
