@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from backend.src.config.settings import CacheSettings, JobSettings, Secret, SqlSettings
 from backend.src.core.clock import SystemClock
+from backend.src.core.local_token import mint_local_token
 from backend.src.core.supervisor import Supervisor
 from backend.src.infra.cache import Redis
 from backend.src.infra.sql import SQL
@@ -23,7 +24,6 @@ from backend.src.services.accounts import (
     Principal,
     PrincipalKind,
     Scope,
-    mint_local_token,
 )
 from backend.src.services.jobs import JobContext, Jobs
 from backend.src.web.app import build_app
