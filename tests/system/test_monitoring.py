@@ -100,7 +100,7 @@ async def test_a_pv_added_or_deleted_takes_effect_within_two_seconds(ioc: SoftIo
         assert await until(lambda: watched.connected(2)) < quick_s
         watched.name(ioc.pv("DOUBLE"))
         assert await until(lambda: watched.live.counts().tracked == 1) < quick_s
-        assert watched.epics.describe()["monitored"] == 1
+        await until(lambda: watched.epics.describe()["monitored"] == 1)  # on the thread of Channel Access
 
 
 async def test_changes_flow(ioc: SoftIoc) -> None:

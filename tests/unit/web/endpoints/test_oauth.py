@@ -273,7 +273,7 @@ async def test_sessions_are_listed_and_ended(site: Site) -> None:
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "." * 300, "[" * 4_000, "é"])
 async def test_a_forged_bearer_is_a_401(site: Site, token: str) -> None:
-    headers = {"Authorization": f"Bearer {token}".encode()}
+    headers = {b"Authorization": f"Bearer {token}".encode()}
     answer = await site.browser.get("/v1/users/me/sessions", headers=headers)
     assert answer.status_code == 401 and "www-authenticate" in answer.headers
 
@@ -453,7 +453,9 @@ async def test_the_login_page_shows_the_tokens_once(site: Site) -> None:
     assert (await site.ask("GET", "/v1/users/me/sessions", found[1])).status_code == 200
 
 
-HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{7*7}}", "%00", "\x00", "a" * 200, "'", "é"]
+# a product so long that a page's random guard does not hold it by chance
+TEMPLATE, EXECUTED = "{{1234567*7654321}}", str(1234567 * 7654321)
+HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', TEMPLATE, "%00", "\x00", "a" * 200, "'", "é"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -461,11 +463,11 @@ async def test_nothing_that_is_sent_becomes_part_of_a_page(site: Site, text: str
     for path in ("/account/verify", "/account/reset", "/account/accept"):
         page = await site.browser.get(path, params={"code": text})
         is_a_page(page, page.status_code)
-        assert page.status_code in (200, 422) and "49" not in page.text.replace(text, "")
+        assert page.status_code in (200, 422) and EXECUTED not in page.text
         guard = fields_of(await site.browser.get(f"{path}?code=x"))["guard"]
         answer = await site.browser.post(path, data={"guard": guard, "code": text, "password": text, "name": text})
         is_a_page(answer, answer.status_code)
-        assert 400 <= answer.status_code < 500
+        assert 400 <= answer.status_code < 500 and EXECUTED not in answer.text
     page = await asked(site, state=text)
     assert page.status_code in (200, 303)
     if page.status_code == 200:
@@ -480,8 +482,8 @@ async def test_the_style_sheet_is_there(site: Site) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300), authorization=st.text(st.characters(max_codepoint=255), max_size=40))
 async def test_no_form_and_no_header_is_a_crash(site: Site, body: bytes, authorization: str) -> None:
-    headers = {"Content-Type": FORM.encode(), "Authorization": b"Basic " + authorization.encode("latin-1")}
-    if any(byte in headers["Authorization"] for byte in b"\r\n\0"):
+    headers = {b"Content-Type": FORM.encode(), b"Authorization": b"Basic " + authorization.encode("latin-1")}
+    if any(byte in headers[b"Authorization"] for byte in b"\r\n\0"):
         return
     for path in ("/oauth/token", "/oauth/revoke", "/oauth/authorize", "/account/login"):
         answer = await site.browser.post(path, content=body, headers=headers)
