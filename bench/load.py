@@ -59,6 +59,8 @@ def _length(head: bytes) -> int:
 
 async def _load(url: str, headers: Mapping[str, str], for_s: float) -> dict[str, float]:
     parts = urlsplit(url)
+    host, port = parts.hostname, parts.port
+    assert host is not None and port is not None, url
     lines = [
         f"GET {parts.path} HTTP/1.1",
         f"Host: {parts.netloc}",
@@ -66,10 +68,7 @@ async def _load(url: str, headers: Mapping[str, str], for_s: float) -> dict[str,
     ]
     request = ("\r\n".join(lines) + "\r\n\r\n").encode()
     loop = asyncio.get_running_loop()
-    made = [
-        await loop.create_connection(lambda: Connection(request), parts.hostname, parts.port)
-        for _ in range(CONNECTIONS)
-    ]
+    made = [await loop.create_connection(lambda: Connection(request), host, port) for _ in range(CONNECTIONS)]
     connections = [connection for _, connection in made]
     await asyncio.sleep(for_s / 4)  # warm
     before, began = sum(one.answers for one in connections), time.perf_counter()

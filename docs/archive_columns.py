@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 from backend.src.infra.epics.frame import ValueType
@@ -71,7 +73,7 @@ def of_metadata() -> list[tuple[str, str, str]]:
     return [row(field) for field in SCHEMA if field.name in _METADATA]
 
 
-def row(field: pa.Field) -> tuple[str, str, str]:
+def row(field: pa.Field[Any]) -> tuple[str, str, str]:
     """Name, type and meaning. Raises KeyError for a column that nobody has explained."""
     meaning = _LIMIT if field.name.startswith("limit_") else MEANINGS[field.name]
     return f"`{field.name}`", type_of(field.type), meaning

@@ -22,7 +22,7 @@ from backend.src.__main__ import COMMANDS, INTERRUPTED, exit_code
 from backend.src.commands.snapshots import DIFFERENT
 from backend.src.config.errors import ConfigurationError
 from backend.src.config.loading import environment_names, options
-from backend.src.config.settings import ProviderSettings, Secret, Settings, sections
+from backend.src.config.settings import ProviderSettings, Secret, Settings
 from backend.src.core.errors import LarderError
 from backend.src.core.runtime_manager import RuntimeManager
 from backend.src.server import Server
@@ -33,7 +33,7 @@ from backend.src.web.problems import SHAPES
 from backend.src.web.routes import Route
 from backend.src.web.server_header import API, PRESETS, Preset
 from docs import archive_columns
-from docs.sample_files import FILES
+from docs.sample_files import FILES, defaults
 
 DOCS = Path(__file__).parent
 _block = re.compile(r"(?<=<!-- generated: )(\w+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -46,7 +46,7 @@ def filled(text: str) -> str:
 
 def configuration() -> str:
     """Every option, a table a section."""
-    tables = [(f"[{section.name}]", section.default_factory()) for section in sections()]  # type: ignore[misc]
+    tables = [(f"[{name}]", values) for name, values in defaults()]
     parts = []
     for name, values in (*tables, ("[[providers]]", ProviderSettings())):
         rows = [

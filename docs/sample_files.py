@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,13 @@ _KINDS = {"bool": "True or false", "int": "Whole number", "float": "Number", "Se
 
 def config_toml() -> str:
     """Every section and key with its default."""
-    return "\n".join([CONFIG_HEAD, *(_section(name, values) for name, values in _sections()), _provider()])
+    return "\n".join([CONFIG_HEAD, *(_section(name, values) for name, values in defaults()), _provider()])
 
 
 def sample_env() -> str:
     """Every variable, without a value."""
     parts = [ENVIRONMENT_HEAD]
-    for _, values in _sections():
+    for _, values in defaults():
         lines = [line for option in fields(values) if option.metadata["env"] for line in _variable(option, values)]
         if lines:
             parts.append("\n".join([f"# {_title(values)}", *lines, ""]))
@@ -45,9 +45,11 @@ def sample_env() -> str:
 FILES = {ROOT / "config.toml": config_toml, ROOT / "sample.env": sample_env}
 
 
-def _sections() -> Iterator[tuple[str, Any]]:
+def defaults() -> Iterator[tuple[str, Any]]:
+    """Every section by its name, with nothing configured."""
     for section in sections():
-        yield section.name, section.default_factory()  # type: ignore[misc]
+        assert section.default_factory is not MISSING, section.name
+        yield section.name, section.default_factory()
 
 
 def _provider() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import insert, update
 
@@ -43,7 +44,7 @@ async def fill(sql: SQL) -> None:
     failed = Ended(CronStatus.FAILED, "", NOW, 0.1)
     await sql.write(lambda connection: cron_rows.end(connection, "outbox", "here", ended))
     for name in ("jobs", "tokens", "off"):
-        await sql.write(lambda connection, name=name: cron_rows.end(connection, name, "here", failed))
+        await sql.write(partial(cron_rows.end, name=name, runner="here", ended=failed))
 
 
 async def test_what_waits_and_for_how_long(sql: SQL) -> None:
@@ -71,16 +72,18 @@ async def test_a_cron_fails_from_a_failure_to_the_next_success(sql: SQL) -> None
     await sql.write(lambda connection: connection.execute(insert(crons), [row]))
     seen = []
     for number, status in enumerate((CronStatus.DIED, CronStatus.OK, CronStatus.FAILED, CronStatus.INTERRUPTED)):
-        ended, runner = Ended(status, "", NOW, 0.1), f"runner {number}"
-        mine = update(crons).where(crons.c.name == "archives").values(runner=runner)
-        await sql.write(lambda connection, mine=mine: connection.execute(mine))
-        await sql.write(
-            lambda connection, runner=runner, ended=ended: cron_rows.end(connection, "archives", runner, ended)
-        )
+        await archives_end(sql, f"runner {number}", status)
         figures = await Backlog(sql, ManualClock()).figures()
         assert figures is not None
         seen.append(figures.crons["archives"].failing)
     assert seen == [True, False, True, False]
+
+
+async def archives_end(sql: SQL, runner: str, status: CronStatus) -> None:
+    ended = Ended(status, "", NOW, 0.1)
+    mine = update(crons).where(crons.c.name == "archives").values(runner=runner)
+    await sql.write(lambda connection: connection.execute(mine))
+    await sql.write(lambda connection: cron_rows.end(connection, "archives", runner, ended))
 
 
 async def test_however_often_it_is_asked_the_database_is_asked_seldom(sql: SQL) -> None:

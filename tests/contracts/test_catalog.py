@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -335,11 +335,13 @@ async def test_single_pvs_devices_and_tags_come_from_the_cache(
 ) -> None:
     ids = await some_tags(tags, Area=["north"])
     (pv_id,) = await add(catalog, "X", device="one", tag_ids=(ids["north"],))
-    reads = (lambda: catalog.get(pv_id), catalog.devices, tags.groups, lambda: tags.group(ids["Area"]))
-    first = [await read() for read in reads]  # type: ignore[no-untyped-call]
+    reads: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: catalog.get(pv_id), catalog.devices, tags.groups, lambda: tags.group(ids["Area"]),
+    )  # fmt: skip
+    first = [await read() for read in reads]
     for read, expected in zip(reads, first, strict=True):
-        assert await counted(read()) == 0  # type: ignore[no-untyped-call]
-        assert await read() == expected  # type: ignore[no-untyped-call]
+        assert await counted(read()) == 0
+        assert await read() == expected
 
 
 async def test_a_change_is_written_through(catalog: Catalog) -> None:
@@ -445,9 +447,8 @@ async def test_an_import_makes_everything_and_again_nothing(catalog: Catalog, ta
 
 async def test_a_dry_run_says_the_same_and_changes_nothing(catalog: Catalog, cached_sql: SQL) -> None:
     dry = await catalog.import_csv(LIST, actor="me", dry_run=True)
-    for table in ("pvs", "channels", "tags", "tag_groups", "pv_tags"):
-        query = text(f"SELECT COUNT(*) FROM {table}")
-        assert await cached_sql.read(lambda connection, query=query: connection.scalar(query)) == 0
+    counts = [text(f"SELECT COUNT(*) FROM {table}") for table in ("pvs", "channels", "tags", "tag_groups", "pv_tags")]
+    assert await cached_sql.read(lambda connection: [connection.scalar(count) for count in counts]) == [0] * 5
     assert (await catalog.version(), dry.changed) == (0, False)
     wet = await catalog.import_csv(LIST, actor="me")
     assert dry.rows == wet.rows

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL
 from backend.src.services.audit import Audit
 from backend.src.services.crons import BackgroundTasks, Cron, Crons, CronStatus, Schedule, Task, cron_rows
+from backend.src.services.crons.cron import Ended
 from tests.contracts.test_jobs import ROOT, _arguments
 
 SETTINGS = JobSettings(heartbeat_s=0.2, dead_after_s=2.0)
@@ -39,12 +41,12 @@ async def test_of_many_claims_of_one_run_one_wins(sql: SQL) -> None:
 
 
 async def one_wins(sql: SQL, now: datetime, due_at: datetime) -> None:
-    seen, done = await row(sql, "clean"), cron_rows.Ended(CronStatus.OK, "", now, 0.1)
+    seen, done = await row(sql, "clean"), Ended(CronStatus.OK, "", now, 0.1)
     names = [f"process {number}" for number in range(8)]
-    claims = (sql.write(lambda db, name=name: cron_rows.claim(db, seen, name, now, due_at)) for name in names)
+    claims = (sql.write(partial(cron_rows.claim, seen=seen, runner=name, now=now, due_at=due_at)) for name in names)
     won = await asyncio.gather(*claims)
     assert won.count(True) == 1
-    ends = (sql.write(lambda db, name=name: cron_rows.end(db, "clean", name, done)) for name in names)
+    ends = (sql.write(partial(cron_rows.end, name="clean", runner=name, ended=done)) for name in names)
     assert await asyncio.gather(*ends) == won, "it ends for who runs it alone"
     assert not await sql.write(lambda db: cron_rows.claim(db, seen, "late", now, due_at)), "an old look"
 

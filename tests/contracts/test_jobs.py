@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -236,9 +237,8 @@ def _arguments(section: SqlSettings | CacheSettings) -> str:
 async def test_claims_of_one_job_from_many_connections_have_one_winner(sql: SQL, make: Make) -> None:
     job = await make().create("kind", actor="me")
     now = SystemClock().now()
-    won = await asyncio.gather(
-        *(sql.write(lambda c, n=n: job_rows.claim_next(c, f"worker {n}", {"kind": None}, now)) for n in range(8))
-    )
+    claim = partial(job_rows.claim_next, types={"kind": None}, now=now)
+    won = await asyncio.gather(*(sql.write(partial(claim, worker=f"worker {n}")) for n in range(8)))
     assert [claimed.id for claimed in won if claimed is not None] == [job.id]
 
 

@@ -60,7 +60,12 @@ class Stand:
             Mail(**{"to": f"ann{number}@example.org", "subject": "Hello", "text": CODE, **changed})
             for number in range(count)
         ]
-        await self.sql.write(lambda connection: [self.outbox.put(connection, mail) for mail in mails])
+
+        def put(connection: Connection) -> None:
+            for mail in mails:
+                self.outbox.put(connection, mail)
+
+        await self.sql.write(put)
 
     async def rows(self) -> list[QueuedMail]:
         return (await self.outbox.mails(status=None, recipient=None, before=None, limit=1_000))[::-1]

@@ -75,7 +75,7 @@ async def begin_session(people: People, user: User, session_id: str) -> None:
 async def ended(people: People) -> dict[str, str | None]:
     """Each session and why it ended."""
     query = select(sessions.c.id, sessions.c.revoked_because)
-    return dict(await people.sql.read(lambda c: c.execute(query).all()))  # type: ignore[arg-type]
+    return dict(await people.sql.read(lambda c: c.execute(query).all()))
 
 
 async def test_a_registration_becomes_an_account_by_its_code_once(people: People) -> None:

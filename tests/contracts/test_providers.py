@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -226,7 +227,7 @@ async def test_an_invitation_that_does_not_count_lets_nobody_in(
 async def test_the_disabled_stay_out_however_they_come(stand: Stand) -> None:
     known, other = await stand.log_in(), await stand.make("eve@example.org")
     for user in (known, other):
-        await stand.sql.write(lambda c, user=user: disable_user(c, user.id, stand.clock.now()), touches=TRUST)
+        await stand.sql.write(partial(disable_user, user_id=user.id, now=stand.clock.now()), touches=TRUST)
     with pytest.raises(NotAdmitted, match="disabled"):
         await stand.log_in()
     with pytest.raises(NotAdmitted, match="disabled"):

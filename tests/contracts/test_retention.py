@@ -54,7 +54,7 @@ class Site:
         await self.sql.write(lambda db: db.execute(insert(table), list(rows)) and None)
 
     async def count(self, table: Table) -> int:
-        return int(await self.sql.read(lambda db: db.scalar(select(func.count()).select_from(table))) or 0)
+        return await self.sql.read(lambda db: db.scalar(select(func.count()).select_from(table))) or 0
 
     async def snapshot(self, days_old: float, *labels: str, golden: bool = False) -> str:
         """One in SQL and in the bucket."""
@@ -91,8 +91,7 @@ async def sql(request: pytest.FixtureRequest, migrated: dict[str, tuple[SqlSetti
     sql: SQL = SQL.build(settings, folder)
     await sql.start()
     yield sql
-    for table in reversed(tables.metadata.sorted_tables):
-        await sql.write(lambda db, table=table: db.execute(delete(table)) and None)
+    await sql.write(lambda db: [db.execute(delete(table)) for table in reversed(tables.metadata.sorted_tables)])
     await sql.stop()
 
 

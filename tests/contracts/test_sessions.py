@@ -116,8 +116,8 @@ async def test_a_lock_out_is_noted_once_and_under_one_name_however_it_is_spelled
 async def test_no_token_is_in_the_database(logins: Logins) -> None:
     await logins.people.make("ann")
     pair = await logins.log_in()
-    for table in ("sessions", "refresh_tokens", "signing_keys", "audit"):
-        text = await logins.sql.read(lambda c, table=table: str(c.exec_driver_sql(f"SELECT * FROM {table}").all()))
+    queries = [f"SELECT * FROM {table}" for table in ("sessions", "refresh_tokens", "signing_keys", "audit")]
+    for text in await logins.sql.read(lambda c: [str(c.exec_driver_sql(query).all()) for query in queries]):
         assert pair.refresh_token not in text and pair.access_token not in text
         assert str((await logins.keys.current()).secret) not in text
     assert pair.access_token not in repr(pair) and pair.refresh_token not in repr(pair)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -87,10 +88,7 @@ async def test_pages_have_neither_gaps_nor_repeats(sql: SQL, contains_pv: str | 
     after = None
     narrowed = SnapshotFilter(contains_pv=contains_pv)
     while True:
-        start = after
-        page = await sql.read(
-            lambda db, start=start: snapshot_rows.page(db, narrowed, Protocol.CA, after=start, limit=3)
-        )
+        page = await sql.read(partial(snapshot_rows.page, narrowed=narrowed, default=Protocol.CA, after=after, limit=3))
         seen += [one.title for one in page.snapshots]
         after = page.next_after
         if after is None:

@@ -154,6 +154,7 @@ async def test_a_text_too_long_is_never_cut(sql: SQL) -> None:
 async def test_writers_do_not_lose_each_others_updates(sql: SQL) -> None:
     def raise_it(connection: Connection) -> None:
         value = connection.scalar(select(versions.c.value).where(versions.c.name == "catalog").with_for_update())
+        assert value is not None
         connection.execute(update(versions).where(versions.c.name == "catalog").values(value=value + 1))
 
     await asyncio.gather(*(sql.write(raise_it) for _ in range(40)))

@@ -14,6 +14,8 @@ import pytest
 from backend.src.infra.cache import Redis
 from backend.src.infra.cache.redis import Look
 from backend.src.infra.sql import write_through
+from backend.src.infra.sql.codec import encode
+from backend.src.infra.sql.generations import read_generations
 from backend.src.infra.sql.write_through import WriteThrough
 from tests.contracts.freshness_machine import FreshnessThroughOutages as Machine
 from tests.contracts.freshness_machine import Stage
@@ -52,9 +54,9 @@ def another_process_writes(machine: Machine) -> None:
 
 def read_the_generations_after_the_rows(patch: Patch) -> None:
     async def load(self: WriteThrough, query: Any, look: Any) -> bytes:
-        body = await self._read(lambda connection: write_through.encode(query.load(connection)))
+        body = await self._read(lambda connection: encode(query.load(connection)))
         await self._cache._stop()  # type: ignore[attr-defined]
-        generations = await self._read(write_through.read_generations)
+        generations = await self._read(read_generations)
         await self._cache.keep(self._values(look.server, generations, [(query, body)]), {})
         return body
 

@@ -49,7 +49,7 @@ async def test_every_example_is_taken(server: WholeServer, subtests: pytest.Subt
 def bodies(operation: Mapping[str, Any]) -> list[tuple[str | None, bytes]]:
     """Content type and content of each example; one without, where the operation takes no body."""
     contents = operation.get("requestBody", {}).get("content", {})
-    found = []
+    found: list[tuple[str | None, bytes]] = []
     for kind, content in contents.items():
         values = [one["value"] for one in content.get("examples", {}).values()] or [content["example"]]
         found += [encoded(kind, value) for value in values]

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connecting
 from websockets.exceptions import ConnectionClosed
 
 from backend.src.config.settings import ServerSettings, Settings, StreamingSettings
@@ -115,11 +116,11 @@ class Served:
         await self.registry.stop()
         self.control.stop("the test is over")
 
-    def connect(self, key: str | None = "reader", **options: Any) -> connect:
+    def connect(self, key: str | None = "reader", **options: Any) -> connecting:
         headers = {"X-API-Key": key} if key else {}
-        return connect(self.url, additional_headers=headers, **{"max_size": None, "close_timeout": 0.5, **options})
+        return connecting(self.url, additional_headers=headers, **{"max_size": None, "close_timeout": 0.5, **options})
 
-    def connect_deaf(self) -> connect:
+    def connect_deaf(self) -> connecting:
         """A client that takes a message or two and then reads only when it is asked to."""
         return self.connect(max_queue=1, compression=None, close_timeout=0.1)
 
@@ -377,6 +378,6 @@ async def test_status_counts_clients(served: Served) -> None:
 
 async def test_the_other_name_of_the_socket(served: Served) -> None:
     url = served.url.replace("/pvs", "/live")
-    async with connect(url, additional_headers={"X-API-Key": "reader"}) as socket:
+    async with connecting(url, additional_headers={"X-API-Key": "reader"}) as socket:
         await say(socket, "ping")
         await said(socket, "pong")

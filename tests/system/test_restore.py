@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,7 @@ async def test_a_channel_without_write_access_is_planned_as_such(
         assert [str(Verdict.NO_ACCESS)] == verdicts(proposal.plan.judgement.verdicts)
 
 
-def verdicts(codes: Sequence[int]) -> list[str]:
+def verdicts(codes: Iterable[int]) -> list[str]:
     return [tuple(Verdict)[code].value for code in codes]
 
 

@@ -250,7 +250,7 @@ def decoded(content: bytes, path: Path, size: tuple[int, int]) -> npt.NDArray[np
     """[picture, row, column] in grey, by a decoder that knows nothing of how it was made."""
     path.write_bytes(content)
     program, _ = find_ffmpeg("")
-    command = [program, "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    command: list[str | Path] = [program, "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "gray", "-"]
     raw = subprocess.run(command, capture_output=True, check=True, timeout=20).stdout
     path.unlink()
     return np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0])

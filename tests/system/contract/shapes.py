@@ -17,7 +17,12 @@ TEXT, NUMBER, WHOLE, FLAG = str, (int, float), int, bool
 
 def MAYBE(shape: Shape) -> Shape:
     """The shape, or null."""
-    return lambda value, where: value is None or check(value, shape, where)
+
+    def fits(value: Any, where: str) -> None:
+        if value is not None:
+            check(value, shape, where)
+
+    return fits
 
 
 def MAP(shape: Shape) -> Shape:

@@ -26,7 +26,8 @@ def test_a_pv_from_its_making_to_its_deletion(site: Site) -> None:
     assert live[body["setpointAddress"]]["enumLabel"] == "Open"
     snapshot = take_snapshot(site, "of one", pvIds=[made["id"]])
     assert snapshot["pvCount"] == 1
-    changes = {"device": None, "tags": [], "setpointAddress": site.pv("LSO"), "readbackAddress": site.pv("COUNTER")}
+    addresses = {"setpointAddress": site.pv("LSO"), "readbackAddress": site.pv("COUNTER")}
+    changes: dict[str, object] = {"device": None, "tags": [], **addresses}
     changed = site.ask("PUT", f"/v1/pvs/{made['id']}", json=changes)
     assert changed == {**made, **changes, "lastModifiedDate": changed["lastModifiedDate"]}
     assert site.ask("DELETE", f"/v1/pvs/{made['id']}") is True
@@ -56,8 +57,8 @@ def test_lists_in_a_query_come_with_and_without_brackets(site: Site, query: str)
 def test_a_list_is_imported_and_exported(site: Site) -> None:
     exported = site.raw("GET", "/v1/pvs/export?format=csv")
     assert exported.headers["Content-Type"].startswith("text/csv")
-    send = {"content": exported.content, "headers": {"Content-Type": "text/csv"}}
-    report = site.ask("POST", "/v1/pvs/import?dryRun=true", **send)
+    headers = {"Content-Type": "text/csv"}
+    report = site.ask("POST", "/v1/pvs/import?dryRun=true", content=exported.content, headers=headers)
     check(report, IMPORT)
     assert (report["created"], report["updated"], report["rejected"]) == (0, 0, 0)
 
@@ -109,7 +110,8 @@ def test_a_direct_read_says_how_it_was_made(site: Site) -> None:
 
 
 def test_pages_of_pvs_hold_each_once(site: Site) -> None:
-    token, seen, total = "", [], 0
+    token: str | None = ""
+    seen, total = [], 0
     while token is not None:
         page = site.ask("GET", f"/v1/pvs/paged?pageSize=2&continuationToken={token}")
         seen += [pv["id"] for pv in page["results"]]

@@ -70,7 +70,11 @@ def test_a_restore_is_planned_done_and_told(site: Site) -> None:
 
 
 def test_what_was_written_is_live_as_soon_as_it_is_answered(site: Site) -> None:
-    values = {"LONG": [1, -2, -123456], "DOUBLE": [0.5, "NaN", 1.25], "STRING": ["a", "", "text"]}
+    values: dict[str, list[float | str]] = {
+        "LONG": [1, -2, -123456],
+        "DOUBLE": [0.5, "NaN", 1.25],
+        "STRING": ["a", "", "text"],
+    }
     for record, wanted in values.items():
         (before,) = site.ask("GET", f"/v1/pvs/live?pv_names={site.pv(record)}").values()
         for value in [*wanted * 5, before["value"]]:

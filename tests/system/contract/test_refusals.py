@@ -33,7 +33,7 @@ def test_every_answer_has_its_request_id(site: Site, path: str) -> None:
 
 
 MALFORMED = ("nonsense", "-1", "0", "1.5", "99999999999999999999999", "%00", "%F0%9F%92%A5", "' OR 1=1 --", "..%2f..")
-BY_ID = (
+BY_ID: tuple[tuple[str, str, object], ...] = (
     ("GET", "/v1/pvs/{}", None),
     ("PUT", "/v1/pvs/{}", {"device": "x"}),
     ("DELETE", "/v1/pvs/{}", None),

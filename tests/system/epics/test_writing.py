@@ -7,6 +7,7 @@ import math
 import struct
 import time
 from collections.abc import Iterable
+from typing import TypeGuard
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def same(read: PvValue, written: PvValue) -> bool:
     return left.astype(right.dtype).tobytes() == right.tobytes()
 
 
-def _is_number(text: PvValue) -> bool:
+def _is_number(text: PvValue) -> TypeGuard[str]:
     return isinstance(text, str) and text.replace(".", "").isdigit()
 
 

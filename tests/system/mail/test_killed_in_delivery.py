@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from backend.src.config.settings import SqlSettings
 from backend.src.core.clock import SystemClock
@@ -47,7 +48,12 @@ async def write_down(server: SmtpServer, folder: Path, count: int) -> None:
     await sql.start()
     outbox = Outbox(sql, MailManagement.build(settings, clock), clock, Supervisor(), Seal(KEY, "outbox"), settings)
     mails = [Mail(f"ann{number}@example.org", f"Mail {number}", "Good day.") for number in range(count)]
-    await sql.write(lambda connection: [outbox.put(connection, mail) for mail in mails])
+
+    def put(connection: Connection) -> None:
+        for mail in mails:
+            outbox.put(connection, mail)
+
+    await sql.write(put)
     await sql.stop()
 
 

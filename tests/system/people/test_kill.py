@@ -105,8 +105,8 @@ def test_registering_and_confirming(site: Site) -> None:
 def test_resetting(site: Site) -> None:
     names = [f"res{number}" for number in range(MANY)]
     for name in names:
-        new = {"email": address(name), "name": name, "password": PASSWORD}
-        site.larder.api.call("POST", USERS, json=new)
+        person = {"email": address(name), "name": name, "password": PASSWORD}
+        site.larder.api.call("POST", USERS, json=person)
 
     for name in names:
         site.ask("POST", f"{USERS}/password/forgot", json={"email": address(name)}, expect=202)

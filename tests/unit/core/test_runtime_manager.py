@@ -80,8 +80,17 @@ def test_an_unknown_service_is_named() -> None:
 
 
 def test_a_circle_is_named_with_its_path() -> None:
-    RuntimeManager.register(Plain, factory=lambda: RuntimeManager.get(Single) and Plain())
-    RuntimeManager.register(Single, factory=lambda: RuntimeManager.get(Plain) and Single.build("x"))
+    def plain() -> Plain:
+        RuntimeManager.get(Single)
+        return Plain()
+
+    def single() -> Single:
+        RuntimeManager.get(Plain)
+        made: Single = Single.build("x")
+        return made
+
+    RuntimeManager.register(Plain, factory=plain)
+    RuntimeManager.register(Single, factory=single)
     with pytest.raises(Conflict, match="Plain -> Single -> Plain"):
         RuntimeManager.get(Plain)
 

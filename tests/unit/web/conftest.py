@@ -14,7 +14,7 @@ from backend.src.core.errors import Unauthenticated
 from backend.src.services.accounts import Principal, PrincipalKind, Scope
 from backend.src.services.audit import Audit
 from backend.src.web.app import build_app
-from backend.src.web.endpoint_manager import Endpoint, EndpointManager
+from backend.src.web.endpoint_manager import Endpoint
 from backend.src.web.path_manager import PathManager
 
 SETTINGS = Settings(
@@ -42,11 +42,16 @@ class KnownKeys:
             raise Unauthenticated("the token is not valid")
         return await self.authenticate(token.removeprefix("token-"))
 
+    async def still_holds(self, principal: Principal) -> Principal:
+        """Nobody's session ends here."""
+        return principal
+
 
 def make_app(*endpoints: Endpoint, audit: Audit | None = None) -> FastAPI:
     """The real frame around these endpoints."""
     paths = PathManager()
-    EndpointManager(tuple(lambda endpoint=endpoint: endpoint for endpoint in endpoints)).collect(paths)
+    paths.collect(endpoint.routes() for endpoint in endpoints)
+    paths.freeze()
     return build_app(SETTINGS, paths, KnownKeys(), audit=audit)
 
 

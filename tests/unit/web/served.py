@@ -42,6 +42,9 @@ class Keys:
     async def authenticate_bearer(self, token: str, address: str = "") -> Principal:
         raise Unauthenticated(f"{token} is not valid")
 
+    async def still_holds(self, principal: Principal) -> Principal:
+        raise Unauthenticated(f"{principal.name} did not come by a token")
+
 
 class Machine(FakeMachine):
     """Also read and written singly. `result` is how the next puts end."""
@@ -104,9 +107,9 @@ class Bench:
         self.live, names, supervisor = LiveTable(self.clock, stale_after_s=3.0), LiveNames(), Supervisor()
         self.circuits = Circuits(self.clock, settings.monitor)
         leadership = Leadership(None, self.clock, ttl_s=5.0, instance="bench")
-        common: Any = (self.machine, self.live, self.catalog)
-        self.monitor = PVMonitor(*common, leadership, supervisor, self.clock, settings.monitor)
-        self.watchdog = Watchdog(*common, leadership, self.clock, settings)
+        common = (self.machine, self.live, self.catalog, leadership)
+        self.monitor = PVMonitor(*common, supervisor, self.clock, settings.monitor)
+        self.watchdog = Watchdog(*common, self.clock, settings)
         registry = SubscriptionRegistry(self.live, settings.streaming)
         self.sql, self.cache = Pinged(), Pinged()
         health = Health({"sql": self.sql, "cache": self.cache}, self.live, names, self.catalog, self.clock)

@@ -96,7 +96,7 @@ async def test_there_are_no_pages_that_fetch_scripts_from_elsewhere(app: FastAPI
 
 async def test_a_client_that_leaves_in_the_middle_is_no_crash(app: FastAPI, caplog: pytest.LogCaptureFixture) -> None:
     for path in ("/import", "/things"):
-        messages = [
+        messages: list[dict[str, object]] = [
             {"type": "http.request", "body": b"{", "more_body": True},
             {"type": "http.disconnect"},
         ]

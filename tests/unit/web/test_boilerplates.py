@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -78,14 +78,15 @@ def test_each_has_its_status_and_type(answer: Response, status: int, content_typ
 
 @pytest.mark.parametrize("status", [code for code in HttpCodes if not code.allows_content])
 def test_content_is_refused_where_the_rfc_allows_none(status: HttpCodes) -> None:
-    for make in (
+    refused: tuple[Callable[[], Response], ...] = (
         lambda: Boilerplates.json({}, status=status),
         lambda: Boilerplates.encoded_json(b"{}", status=status),
         lambda: Boilerplates.html("<p>", status=status),
         lambda: Boilerplates.download(b"a", "a", status=status),
         lambda: Boilerplates.download([b"a"], "a", status=status),
         lambda: Boilerplates.problem(status, title="a", detail="a", instance="/", request_id="a"),
-    ):
+    )
+    for make in refused:
         with pytest.raises(ValueError, match="content"):
             make()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Literal
 
 import httpx
 import pyarrow as pa
@@ -16,6 +17,8 @@ from backend.src.web.compression import Compression, codings_of
 
 PIECES = [b"%d:" % number * 20_000 for number in range(8)]
 WHOLE = b"".join(PIECES)
+
+Coding = Literal["gzip", "zstd"]
 
 
 async def app(scope: object, receive: object, send: object) -> None:
@@ -43,7 +46,7 @@ def made(request: Request) -> Response:
 
 async def ask(path: str, *accepted: str, host: str = "192.0.2.7") -> httpx.Response:
     """accepted: each on a line of its own."""
-    transport = httpx.ASGITransport(Compression(app), client=(host, 40_000))  # type: ignore[arg-type]
+    transport = httpx.ASGITransport(Compression(app), client=(host, 40_000))
     lines = [("Accept-Encoding", line) for line in accepted]
     async with httpx.AsyncClient(transport=transport, base_url="http://larder") as client:
         client.headers.clear()
@@ -63,7 +66,7 @@ async def ask(path: str, *accepted: str, host: str = "192.0.2.7") -> httpx.Respo
         ("gzip;q=0", None),
     ],
 )
-async def test_the_best_that_the_client_takes(path: str, accepted: str, coding: str | None) -> None:
+async def test_the_best_that_the_client_takes(path: str, accepted: str, coding: Coding | None) -> None:
     answer = await ask(path, accepted)
     assert answer.headers.get("Content-Encoding") == coding
     assert "Accept-Encoding" in answer.headers["Vary"]
@@ -71,7 +74,7 @@ async def test_the_best_that_the_client_takes(path: str, accepted: str, coding: 
     assert answer.headers["ETag"] == ('"strong"' if coding is None else 'W/"strong"')
 
 
-def unpacked(content: bytes, coding: str | None) -> bytes:
+def unpacked(content: bytes, coding: Coding | None) -> bytes:
     if coding is None:
         return content
     assert len(content) < len(WHOLE) / 20

@@ -117,7 +117,7 @@ async def test_head_is_get_without_the_content() -> None:
 async def test_no_content_leaves_for_head() -> None:
     """Asked as a server does: the client above leaves contents out by itself."""
     sent: list[Any] = []
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http", "method": "HEAD", "path": "/open", "raw_path": b"/open", "query_string": b"", "headers": [],
         "http_version": "1.1", "scheme": "http", "client": None, "server": None, "root_path": "",
     }  # fmt: skip

@@ -16,7 +16,7 @@ from backend.src.web.routes import SOCKET, Route
 from tests.unit.web.asgi_socket import Closed, connect
 from tests.unit.web.conftest import client_of
 
-STRANGE_CREDENTIALS = (
+STRANGE_CREDENTIALS: tuple[dict[str, str], ...] = (
     {},
     {"X-API-Key": "lrd_00000000"},
     {"X-API-Key": ""},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -94,9 +96,8 @@ async def test_a_route_answers_as_it_is_declared(answer: Response) -> None:
 
     class Endpoint:
         def routes(self) -> tuple[Route, ...]:
-            declared = {"access": Access.OPEN, "content": {"text/plain": {}}}
-            as_it_is = Route("GET", "/a", answered, conditional=True, by_parts=True, **declared)
-            return as_it_is, Route("GET", "/b", answered, **declared)
+            declared = partial(Route, "GET", handler=answered, access=Access.OPEN, content={"text/plain": {}})
+            return declared("/a", conditional=True, by_parts=True), declared("/b")
 
     async with client_of(make_app(Endpoint())) as client:
         assert (await client.get("/a")).status_code == answer.status_code

@@ -63,7 +63,7 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-def limits_of(tally: Tally, clock: ManualClock, **door: int) -> RateLimits:
+def limits_of(tally: Tally, clock: ManualClock, **door: Any) -> RateLimits:
     return RateLimits(tally.take, DoorSettings(**door), clock)
 
 

@@ -19,7 +19,8 @@ def channel(native: int, count: int = 1, name: str = "X") -> Channel:
 
 
 def back(native: int, data: bytes) -> list[object]:
-    return np.frombuffer(data, dbr.ELEMENTS[native]).tolist()
+    values: list[object] = np.frombuffer(data, dbr.ELEMENTS[native]).tolist()
+    return values
 
 
 @given(st.sampled_from(sorted(RANGES)), st.integers(-(2**70), 2**70))

@@ -46,7 +46,7 @@ def same(one: Any, other: Any) -> bool:
         case Decimal():
             return str(one) == str(other)
         case datetime():
-            return one.isoformat() == other.isoformat()
+            return bool(one.isoformat() == other.isoformat())
         case _:
             return bool(one == other)
 

@@ -101,7 +101,8 @@ def test_no_algorithm_but_ours() -> None:
     for token in (unsigned, unsigned.rstrip(".") + ".AAAA", longer, by_rsa):
         with pytest.raises(Unauthenticated):
             read(token)
-    for name in ("none", "None", "nOnE", "HS384", "RS256", "", None, 7, {}, []):
+    names: tuple[object, ...] = ("none", "None", "nOnE", "HS384", "RS256", "", None, 7, {}, [])
+    for name in names:
         with pytest.raises(Unauthenticated):
             read(assembled({"alg": name, "kid": KID}, STANDARD))
 

@@ -27,6 +27,10 @@ class Scene:
         self.watch = Watch("CAM", self.source, self.clock, self.supervisor, lambda: self.threads,
                            most_bytes=1000, silent_s=5.0)  # fmt: skip
 
+    def state(self) -> CameraState:
+        """By a call, as mypy takes an attribute that was asserted for unchanged."""
+        return self.watch.state
+
     async def send(self, taken: Taken) -> None:
         """Something comes from the camera, and the watch has seen it."""
         await until(lambda: bool(self.source.monitors) and not self.source.monitors[-1].closed)
@@ -48,9 +52,9 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 async def test_many_look_at_one_subscription(scene: Scene) -> None:
-    assert scene.watch.state is CameraState.IDLE and not scene.source.monitors
+    assert scene.state() is CameraState.IDLE and not scene.source.monitors
     async with scene.watch.look() as first, scene.watch.look() as second:
-        assert scene.watch.state is CameraState.CONNECTING and scene.watch.looking == 2
+        assert scene.state() is CameraState.CONNECTING and scene.watch.looking == 2
         await scene.show(7)
         assert (await first.next(IN_TIME_S)) is (await second.next(IN_TIME_S))
     assert len(scene.source.monitors) == 1
@@ -72,11 +76,11 @@ async def test_it_ends_some_time_after_the_last_has_left(scene: Scene) -> None:
     async with scene.watch.look():
         await scene.show(1)
     await scene.show(2)
-    assert scene.watch.state is CameraState.STREAMING, "who comes back soon finds it open"
+    assert scene.state() is CameraState.STREAMING, "who comes back soon finds it open"
     scene.clock.advance(LINGER_S + 1)
     scene.source.monitors[0].notify()
     await until(lambda: scene.source.monitors[0].closed)
-    assert scene.watch.state is CameraState.IDLE and not scene.supervisor.running()
+    assert scene.state() is CameraState.IDLE and not scene.supervisor.running()
     assert scene.watch.latest is None, "no memory is kept for nobody"
     async with scene.watch.look() as look:
         await scene.show(3)
@@ -91,7 +95,7 @@ async def test_a_camera_that_goes_away_is_told_at_once(scene: Scene) -> None:
         await scene.send(Taken(None, 0, (), False))
         with pytest.raises(CameraAway, match="went away"):
             await look.next(IN_TIME_S)
-        assert scene.watch.state is CameraState.DISCONNECTED
+        assert scene.state() is CameraState.DISCONNECTED
         async with scene.watch.look() as newcomer:
             with pytest.raises(CameraAway):
                 await newcomer.next(IN_TIME_S)
@@ -108,16 +112,16 @@ async def test_who_does_not_come_back_need_not_wait_for_the_end(scene: Scene) ->
     async with scene.watch.look(linger=False):
         await scene.show(1)
     await until(lambda: scene.source.monitors[0].closed)
-    assert scene.watch.state is CameraState.IDLE
+    assert scene.state() is CameraState.IDLE
 
 
 async def test_one_that_is_silent(scene: Scene) -> None:
     async with scene.watch.look():
         await scene.show(1)
         await scene.show(2)
-        assert scene.watch.state is CameraState.STREAMING
+        assert scene.state() is CameraState.STREAMING
         scene.clock.advance(5.1)
-        assert scene.watch.state is CameraState.SILENT
+        assert scene.state() is CameraState.SILENT
 
 
 async def test_the_frame_that_comes_with_the_connection_is_no_sign_of_life(scene: Scene) -> None:
@@ -125,14 +129,14 @@ async def test_the_frame_that_comes_with_the_connection_is_no_sign_of_life(scene
     async with scene.watch.look() as look:
         await scene.show(1)
         assert (await look.next(IN_TIME_S)).image.time_ns == 1, "still a picture"
-        assert scene.watch.state is CameraState.SILENT
+        assert scene.state() is CameraState.SILENT
         await scene.show(2)
-        assert scene.watch.state is CameraState.STREAMING
+        assert scene.state() is CameraState.STREAMING
         await scene.send(Taken(None, 0, (), False))
         await scene.show(2)
-        assert scene.watch.state is CameraState.SILENT, "connected anew"
+        assert scene.state() is CameraState.SILENT, "connected anew"
         await scene.send(Taken(image(4), 2, (), True))
-        assert scene.watch.state is CameraState.STREAMING
+        assert scene.state() is CameraState.STREAMING
 
 
 async def test_bad_frames_are_counted_and_say_why(scene: Scene) -> None:

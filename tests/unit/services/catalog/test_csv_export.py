@@ -14,7 +14,7 @@ from backend.src.services.catalog.csv_export import write_list
 from backend.src.services.catalog.csv_list import read_list
 from backend.src.services.catalog.drafts import checked
 from backend.src.services.catalog.importing import plan
-from tests.unit.services.catalog.inventories import inventory_of
+from tests.unit.services.catalog.inventories import Named, inventory_of
 
 _tricky = st.sampled_from(
     ["none", "NaN", '"none"', '""nan""', "a,b", '"', '""', 'say "hi", you', "@config", "Device", "device", "@tag:x",
@@ -91,5 +91,6 @@ def test_an_empty_catalogue_is_a_header() -> None:
 
 
 def test_a_long_list_comes_in_portions() -> None:
-    pvs = [(PvDraft(PvAddress(Protocol.CA, f"P{number}")), []) for number in range(2_500)]
+    no_tags: list[Named] = []
+    pvs = [(PvDraft(PvAddress(Protocol.CA, f"P{number}")), no_tags) for number in range(2_500)]
     assert len(list(write_list(inventory_of(pvs)))) == 4

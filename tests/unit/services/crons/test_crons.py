@@ -17,6 +17,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.sql import SQL
 from backend.src.services.audit import Audit, AuditFilters
 from backend.src.services.crons import BackgroundTasks, Cron, CronNotFound, Crons, CronStatus, Schedule, Task, cron_rows
+from backend.src.services.crons.cron import Ended
 from backend.src.services.jobs.worker_identity import WorkerIdentity
 from tests.manual_clock import START, ManualClock
 
@@ -273,8 +274,8 @@ async def test_a_run_that_was_given_up_is_cancelled_and_records_nothing(bench: B
     assert (await bench.row()).runner == str(DEAD)
 
 
-def ended() -> cron_rows.Ended:
-    return cron_rows.Ended(CronStatus.DIED, "died", START, 1.0)
+def ended() -> Ended:
+    return Ended(CronStatus.DIED, "died", START, 1.0)
 
 
 async def test_nobody_steers_what_there_is_not(bench: Bench) -> None:

@@ -31,10 +31,11 @@ def clock() -> ManualClock:
 @pytest.fixture
 async def running(sql: SQL, clock: ManualClock) -> AsyncIterator[str]:
     """A job that the worker OTHER claimed."""
-    row = {"id": "a" * 16, "type": "restore", "data": {}, "actor": "me", "created_at": clock.now()}
+    job_id = "a" * 16
+    row = {"id": job_id, "type": "restore", "data": {}, "actor": "me", "created_at": clock.now()}
     await sql.write(lambda c: job_rows.insert_job(c, row))
     await sql.write(lambda c: job_rows.claim_next(c, str(OTHER), {"restore": None}, clock.now()))
-    yield row["id"]
+    yield job_id
 
 
 async def status(sql: SQL, job_id: str) -> JobStatus:

@@ -77,7 +77,7 @@ async def test_in_step_it_takes_what_it_hears(bench: Bench) -> None:
 async def test_its_heart_does_not_beat_while_something_is_missing(bench: Bench) -> None:
     bench.live.silence()
     await bench.replica.hear(message(4, {2: 2.5}, flushed=2))  # 3 is missing, and no block has it yet
-    assert not bench.replica.in_step and not bench.live.fresh()
+    assert (bench.replica.in_step, bench.live.fresh()) == (False, False)
     assert bench.values() == [1.0, 2.5, 3.0]
     bench.blocks.block = message(4, {1: 1.5, 2: 2.5, 3: 3.5})
     await bench.replica.hear(message(5, {}, flushed=4))

@@ -15,6 +15,7 @@ from backend.src.services.snapshots.capture import Source
 from tests.unit.services.snapshots.captures import NEVER, Channel, capture_of, double, frame_of, setpoint
 
 NO_LIMITS = (float("nan"),) * 6
+AS_USUAL = RestoreOptions()
 NAN, INF = float("nan"), float("inf")
 
 
@@ -26,9 +27,9 @@ def enum(index: int, *labels: str) -> Channel:
     return Channel(ValueType.ENUM, index, choices=labels)
 
 
-def verdict(saved: Channel, now: Channel, **options: bool) -> tuple[Verdict, str]:
+def verdict(saved: Channel, now: Channel, options: RestoreOptions = AS_USUAL) -> tuple[Verdict, str]:
     target = capture_of([setpoint("X", saved)], Source.LIVE)
-    found = judge(target, np.array([0]), frame_of([now]), np.array([False]), RestoreOptions(**options))
+    found = judge(target, np.array([0]), frame_of([now]), np.array([False]), options)
     return VERDICTS[found.verdicts[0]], found.reasons[0]
 
 
@@ -75,9 +76,9 @@ def test_verdicts(saved: Channel, now: Channel, expected: Verdict) -> None:
 
 
 def test_options_that_widen_a_plan() -> None:
-    assert verdict(double(1.0, stale=True), double(2.0), include_stale=True)[0] is Verdict.WRITE
+    assert verdict(double(1.0, stale=True), double(2.0), RestoreOptions(include_stale=True))[0] is Verdict.WRITE
     outside = limited(5.0, 10.0, -10.0), limited(0.0, 4.0, -4.0)
-    assert verdict(*outside, ignore_limits=True)[0] is Verdict.WRITE
+    assert verdict(*outside, RestoreOptions(ignore_limits=True))[0] is Verdict.WRITE
 
 
 def test_reasons_name_what_is_wrong() -> None:

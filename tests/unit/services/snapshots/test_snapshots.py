@@ -380,9 +380,14 @@ async def test_history_of_one_pv(stand: Stand) -> None:
 
 async def test_decoded_archives_are_shared_and_bounded(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = await stand.take("one"), await stand.take("two")
-    decoded = []
+    decoded: list[str] = []
     real = archives.read
-    monkeypatch.setattr(archives, "read", lambda content, name: decoded.append(name) or real(content, name))
+
+    def counted(content: Any, name: str) -> Any:
+        decoded.append(name)
+        return real(content, name)
+
+    monkeypatch.setattr(archives, "read", counted)
     monkeypatch.setattr(stand.snapshots._archives, "_cache_bytes", 1)
     for snapshot_id in (first.id, first.id, second.id, second.id, first.id):
         await stand.snapshots.contents(snapshot_id)

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from backend.src.config.settings import DocsSettings
+from backend.src.config.settings import DocsSettings, Secret
 from backend.src.web.docs import Assets, DocumentationHandler, worker_policies
 from backend.src.web.docs.browser import Browser
 from backend.src.web.docs.browsers import BROWSERS, npm_files
@@ -38,7 +39,8 @@ async def pages(folder: Path, settings: DocsSettings | None = None) -> AsyncIter
 @pytest.mark.parametrize("switch", SWITCHES)
 async def test_each_page_has_its_switch(switch: str, folder: Path) -> None:
     path = PATHS.get(switch, f"/{switch}")
-    settings = replace(DocsSettings(), **{switch: False})
+    off: dict[str, Any] = {switch: False}
+    settings = replace(DocsSettings(), **off)
     async with pages(folder, settings) as client:
         assert (await client.get(path)).status_code == 404
         for other in {PATHS.get(one, f"/{one}") for one in SWITCHES if one not in (switch, "rapipdf")}:
@@ -89,7 +91,7 @@ async def test_without_the_packages_a_page_says_how_to_get_them(lock: str | None
 
 
 async def test_a_secret_of_the_client_is_on_no_page(folder: Path) -> None:
-    settings = replace(DocsSettings(), oauth2_client_secret="only the server knows")
+    settings = replace(DocsSettings(), oauth2_client_secret=Secret("only the server knows"))
     async with pages(folder, settings) as client:
         for browser in BROWSERS:
             assert "only the server knows" not in (await client.get(browser.path)).text

@@ -59,7 +59,7 @@ class CatalogClient:
     async def tag(self, **groups: list[str]) -> dict[str, str]:
         """Makes groups with these tags; ids by name, of the groups too."""
         await self.ask(200, "POST", "/v1/tags/bulk", json={"groups": groups})
-        ids = {}
+        ids: dict[str, str] = {}
         for summary in await self.ask(200, "GET", "/v1/tags"):
             (group,) = await self.ask(200, "GET", f"/v1/tags/{summary['id']}")
             ids |= {tag["name"]: tag["id"] for tag in group["tags"]} | {group["name"]: group["id"]}

@@ -65,7 +65,7 @@ class Photographer:
 
 
 async def snapshot_with_picture(stand: Stand) -> str:
-    services: Any = (stand.sql, stand.bucket, stand.catalog, stand.live, stand.machine, stand.clock)
+    services = (stand.sql, stand.bucket, stand.catalog, stand.live, stand.machine, stand.clock)
     snapshots = Snapshots(*services, SnapshotOptions(), Photographer())
     request = SnapshotRequest(SnapshotDraft("pictured"), Selection(everything=True), use_cache=False, cameras=(CAMERA,))
     return (await snapshots.create(request, "me")).id

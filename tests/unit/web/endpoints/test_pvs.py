@@ -130,7 +130,7 @@ async def test_malformed_ids_are_refused(client: CatalogClient, method: str, pv_
 
 async def test_what_is_not_there_is_not_found(client: CatalogClient) -> None:
     for method, options in (("GET", {}), ("PUT", {"json": {"device": "x"}}), ("DELETE", {})):
-        assert (await client.ask(404, method, "/v1/pvs/1", **options))["title"] == "Not found"  # type: ignore[arg-type]
+        assert (await client.ask(404, method, "/v1/pvs/1", **options))["title"] == "Not found"
 
 
 async def test_a_deleted_pv_is_gone_once(client: CatalogClient) -> None:
@@ -291,13 +291,13 @@ async def test_reading_and_writing_need_their_scope(tmp_path: Path, key: str, al
 @pytest.mark.parametrize("path", ["/v1/pvs", "/v1/pvs/paged?pageSize=1", "/v1/pvs/search?q=a"])
 async def test_a_list_that_is_the_same_is_not_sent_again(client: CatalogClient, path: str) -> None:
     (pv, *_), tags = await client.add("A", "AB"), await client.tag(Area=["north"])
+    known: dict[str, str] = {}
 
     async def asked_again(status: int) -> None:
         nonlocal known
         answer = await client.answer(status, "GET", path, headers=known)
         known = {"If-None-Match": answer.headers["etag"]}
 
-    known: dict[str, str] = {}
     await asked_again(200)
     await asked_again(304)
     for method, changed, body in (

@@ -281,7 +281,7 @@ async def test_a_part_is_of_get_alone(office: Office) -> None:
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_a_change_of_a_state_that_was_is_refused(office: Office, method: str) -> None:
     path = f"{LIST}/{(await office.take('first'))['id']}"
-    body = {"json": {"title": "another"}} if method == "PUT" else {}
+    body: dict[str, Any] = {"json": {"title": "another"}} if method == "PUT" else {}
     present = (await office.client.get(path)).headers["etag"]
     for tag in ('"stale"', present):  # a weak one, which is never matched
         problem = await office.ask(method, path, 412, headers={"If-Match": tag}, **body)
