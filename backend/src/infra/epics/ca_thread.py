@@ -20,6 +20,7 @@ from backend.src.core.errors import StartFailed, Unavailable
 from backend.src.infra.epics import dbr, libca
 from backend.src.infra.epics.ca_channels import Channel, Channels
 from backend.src.infra.epics.ca_search import ChannelSearch
+from backend.src.infra.epics.inbox import Inbox
 from backend.src.infra.epics.repeater import start_repeater
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ WAITING_STEP_S = 0.02  # while an operation runs but nothing has happened for LU
 LULL_S = 0.25
 IDLE_STEP_S = 1.0
 HOUSEKEEPING_S = 5.0
-Call = tuple[Any, ...]  # (function, *arguments)
 
 
 class Operation(Protocol):
@@ -62,7 +62,7 @@ class ChannelAccess:
     """Runs calls and operations on the CA thread. `post`, `run` and `stop` may be called from any thread."""
 
     def __init__(self) -> None:
-        self._inbox: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._busy_until = 0.0
@@ -208,8 +208,8 @@ class ChannelAccess:
             operation.fail(Unavailable("Channel Access is shutting down"))
 
     def _not_begun(self) -> Iterator[Operation]:
-        while not self._inbox.empty():
-            call = self._inbox.get_nowait()
+        while self._inbox:
+            call = self._inbox.pop()
             if call[0] == self.begin:
                 yield call[1]
 
@@ -222,16 +222,13 @@ class ChannelAccess:
         libca.flush_io()
 
     def _empty_inbox(self) -> None:
-        inbox = self._inbox
-        try:
-            call = inbox.get(timeout=self._step_s())
+        self._inbox.wait(self._step_s())
+        waiting = len(self._inbox)
+        if waiting:
             self._busy_until = time.monotonic() + LULL_S
+        for _ in range(waiting):
+            call = self._inbox.pop()
             call[0](*call[1:])
-            for _ in range(inbox.qsize()):
-                call = inbox.get_nowait()
-                call[0](*call[1:])
-        except queue.Empty:
-            return
 
     def _step_s(self) -> float:
         if not self._operations:
