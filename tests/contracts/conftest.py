@@ -15,6 +15,8 @@ from tests.contracts.shared_database import shared_database, shared_sql
 
 __all__ = ["shared_database", "shared_sql"]
 
+PATIENT_S = 30.0  # a Redis that is late on a busy machine is not away: only tests of time-outs make it shorter
+
 
 @pytest.fixture(params=["embedded", "socket", "tcp"])
 def cache_settings(request: pytest.FixtureRequest) -> CacheSettings:
@@ -22,7 +24,9 @@ def cache_settings(request: pytest.FixtureRequest) -> CacheSettings:
     if request.param == "embedded":
         return CacheSettings()
     server = request.getfixturevalue("redis_server")
-    settings: CacheSettings = server.settings(prefix=f"test-{secrets.token_hex(4)}", tcp=request.param == "tcp")
+    settings: CacheSettings = server.settings(
+        prefix=f"test-{secrets.token_hex(4)}", tcp=request.param == "tcp", timeout_s=PATIENT_S
+    )
     return settings
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from sqlalchemy import Connection, insert, select, update
 
-from backend.src.config.settings import SqlSettings
+from backend.src.config.settings import CacheSettings, SqlSettings
 from backend.src.infra.cache import Redis
 from backend.src.infra.sql import SQL, CachedQuery, CacheKind, write_through
 from backend.src.infra.sql.tables import locks, versions
@@ -34,12 +34,16 @@ class Stage:
         self.server = server
         self.clock = ManualClock()
         self._settings = settings
-        self.caches = [SteppedCache(Redis.build(server.settings())) for _ in range(PROCESSES)]
+        self.caches = [SteppedCache(Redis.build(self._cache_settings())) for _ in range(PROCESSES)]
         self.sqls: list[SQL] = [SQL.build(settings, data_dir, cache, self.clock) for cache in self.caches]
         for sql in self.sqls:
             self.run(sql.start())
         for cache in self.caches:
             self.run(cache.redis.start())
+
+    def _cache_settings(self) -> CacheSettings:
+        """Whether Redis counts as away is the machine's choice, never that of a slow answer."""
+        return self.server.settings(timeout_s=30.0)
 
     def reset(self) -> None:
         """As after a start of everything, with an empty Redis."""
@@ -48,7 +52,7 @@ class Stage:
         self.server.start()
         for sql, cache in zip(self.sqls, self.caches, strict=True):
             self.run(cache.redis.stop())
-            cache.redis, cache.cut_off = Redis.build(self.server.settings()), False
+            cache.redis, cache.cut_off = Redis.build(self._cache_settings()), False
             self.run(cache.redis.start())
             sql._through = WriteThrough(sql.read, cache, self._settings, self.clock, sql.figures)
 

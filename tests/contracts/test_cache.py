@@ -22,8 +22,9 @@ async def test_keys(cache: Redis) -> None:
 
 
 async def test_a_value_with_a_time_to_live_goes_away(cache: Redis) -> None:
-    await cache.set("a", b"1", ttl_s=1)
+    await cache.set("a", b"1", ttl_s=60)
     assert await cache.get("a") == b"1"
+    await cache.set("a", b"1", ttl_s=0.2)
     async with asyncio.timeout(20):
         while await cache.get("a") is not None:
             await asyncio.sleep(0.05)
@@ -42,7 +43,7 @@ async def test_a_subscription_begins_with_a_gap_and_then_has_every_message(cache
         assert await anext(messages) is GAP
         for number in range(100):
             await cache.publish("news", b"%d" % number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert [await anext(messages) for _ in range(100)] == [b"%d" % number for number in range(100)]
 
 
@@ -62,7 +63,7 @@ async def test_two_subscribers_both_hear(cache: Redis) -> None:
 
 
 async def test_a_lease_has_one_holder(cache: Redis) -> None:
-    one, two = cache.lease("monitor", 5.0), cache.lease("monitor", 5.0)
+    one, two = cache.lease("monitor", 60.0), cache.lease("monitor", 60.0)
     first = await one.acquire()
     assert first is not None
     assert await two.acquire() is None
@@ -89,7 +90,7 @@ async def test_the_epoch_grows_across_expiry(cache: Redis) -> None:
 
 
 async def test_of_many_who_ask_at_once_one_gets_the_lease(cache: Redis) -> None:
-    leases = [cache.lease("monitor", 5.0) for _ in range(20)]
+    leases = [cache.lease("monitor", 60.0) for _ in range(20)]
     epochs = await asyncio.gather(*(lease.acquire() for lease in leases))
     assert len([epoch for epoch in epochs if epoch is not None]) == 1
 

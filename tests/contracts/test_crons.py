@@ -24,7 +24,8 @@ from backend.src.services.crons import BackgroundTasks, Cron, Crons, CronStatus,
 from backend.src.services.crons.cron import Ended
 from tests.contracts.test_jobs import ROOT, _arguments
 
-SETTINGS = JobSettings(heartbeat_s=0.2, dead_after_s=2.0)
+# no run is begun anew because the machine was busy for a second or two
+SETTINGS = JobSettings(heartbeat_s=0.2, dead_after_s=60.0)
 
 
 async def row(sql: SQL, name: str) -> Cron:
@@ -148,7 +149,8 @@ async def test_two_processes_run_each_due_time_once_and_one_that_is_killed_is_re
         pytest.skip("SQLite has one process")
     file = tmp_path / "notes"
     file.touch()
-    missed = SystemClock().now() - timedelta(days=2)
+    began = SystemClock().now()
+    missed = began - timedelta(days=2)
     await sql.write(lambda db: cron_rows.add(db, "daily", "every 24h", missed))
 
     def notes(what: str) -> list[str]:
@@ -166,6 +168,9 @@ async def test_two_processes_run_each_due_time_once_and_one_that_is_killed_is_re
         async with asyncio.timeout(40):
             while await sql.read(lambda db: cron_rows.get_cron(db, "sleep")) is None:  # made by their first look
                 await asyncio.sleep(0.02)
+            # until it is written down that the daily one ran: in a process that is killed before, it would run again
+            while (await row(sql, "daily")).last_ended_at is None:
+                await asyncio.sleep(0.02)
         await sql.write(lambda db: cron_rows.request(db, "sleep", "me"))
         await until(lambda: len(notes("sleep")) == 1)
         os.kill(int(notes("sleep")[0]), signal.SIGKILL)
@@ -178,8 +183,10 @@ async def test_two_processes_run_each_due_time_once_and_one_that_is_killed_is_re
             if process.returncode is None:
                 process.kill()
             await process.wait()
-    assert len(notes("daily")) == 1
-    assert (await row(sql, "daily")).due_at == next_day(datetime.fromtimestamp(float(notes("count")[0]), missed.tzinfo))
+    ended = SystemClock().now()
+    midnights = (ended.date() - began.date()).days  # hardly ever one: then a run of its own may have come
+    assert 1 <= len(notes("daily")) <= 1 + midnights
+    assert (await row(sql, "daily")).due_at in {next_day(began), next_day(ended)}
     once_a_second([float(moment) for moment in notes("count")], again=1)
     assert (await row(sql, "sleep")).failures == 1
 

@@ -76,7 +76,7 @@ class Stand:
 
 @pytest.fixture
 async def stand(sql: SQL, clock: ManualClock, server: SmtpServer) -> AsyncIterator[Stand]:
-    stand = Stand(sql, clock, server.settings(keep_trying_s=7_200.0))
+    stand = Stand(sql, clock, server.settings(keep_trying_s=7_200.0, timeout_s=60.0))
     await stand.mail.start()
     yield stand
     await stand.outbox.stop()
@@ -116,7 +116,7 @@ async def test_a_mail_sealed_under_another_key_waits_for_it(
     stand: Stand, sql: SQL, clock: ManualClock, server: SmtpServer
 ) -> None:
     await stand.put()
-    other = Stand(sql, clock, server.settings(), key="o" * 32)
+    other = Stand(sql, clock, server.settings(timeout_s=60.0), key="o" * 32)
     await other.mail.start()
     assert await other.outbox.deliver_once() == DeliveryReport(put_off=1)
     assert "SECRET_KEY" in str((await stand.rows())[0].error)
@@ -128,7 +128,7 @@ async def test_mail_sealed_under_another_key_holds_nobody_up(
     stand: Stand, sql: SQL, clock: ManualClock, server: SmtpServer
 ) -> None:
     await stand.put(3)
-    other = Stand(sql, clock, server.settings(), key="o" * 32)
+    other = Stand(sql, clock, server.settings(timeout_s=60.0), key="o" * 32)
     await other.mail.start()
     await other.put()
     assert await other.outbox.deliver_once() == DeliveryReport(put_off=3, sent=1)
@@ -153,7 +153,7 @@ async def another(settings: SqlSettings, clock: ManualClock, server: SmtpServer,
     """What another process on the same database has."""
     sql = SQL.build(settings, folder)
     await sql.start()
-    other = Stand(sql, clock, server.settings())
+    other = Stand(sql, clock, server.settings(timeout_s=60.0))
     await other.mail.start()
     return other
 
@@ -307,7 +307,7 @@ async def test_it_stops_at_any_moment(stand: Stand) -> None:
         stand.outbox.wake()
         for _ in range(turns):
             await asyncio.sleep(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stand.outbox.stop()
         assert stand.supervisor.running() == ()
 
@@ -360,11 +360,11 @@ async def test_a_stop_that_cannot_wait_costs_a_copy_with_the_same_message_id(
     await stand.put()
     server.fail(Stage.ANSWER, SILENCE)
     await stand.outbox.start()
-    await asyncio.to_thread(server.wait_for, 1)
+    await asyncio.to_thread(server.wait_for, 1, 60.0)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(stand.outbox.stop(), 0.1)
     assert await stand.states() == ["sending"]
-    after = Stand(sql, clock, server.settings())
+    after = Stand(sql, clock, server.settings(timeout_s=60.0))
     await after.mail.start()
     await after.outbox.deliver_once()
     clock.advance(after.mail.limit_s + DEAD_MARGIN_S)
@@ -377,7 +377,7 @@ async def test_a_mail_leaves_soon_after_the_commit(stand: Stand, server: SmtpSer
     await stand.outbox.start()
     await stand.put()
     stand.outbox.wake()
-    await asyncio.to_thread(server.wait_for, 1)
+    await asyncio.to_thread(server.wait_for, 1, 60.0)
 
 
 async def test_pages_and_filters(stand: Stand, server: SmtpServer) -> None:

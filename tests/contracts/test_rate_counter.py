@@ -56,7 +56,7 @@ async def test_a_crowd_gets_no_more(counter: RateCounter) -> None:
 
 
 async def test_processes_share_the_count(redis_server: RedisServer) -> None:
-    async with redis_of(redis_server.settings(prefix="rates-shared")) as redis:
+    async with redis_of(redis_server.settings(prefix="rates-shared", timeout_s=30.0)) as redis:
         one, other = redis.rate_counter(), redis.rate_counter()
         granted = [(await counter.take("a", 10, 1)).granted for _ in range(10) for counter in (one, other)]
         assert sum(granted) == 10
@@ -67,7 +67,7 @@ async def test_processes_share_the_count(redis_server: RedisServer) -> None:
 
 async def test_each_counts_for_itself_while_redis_is_away() -> None:
     with running_redis() as server:
-        async with redis_of(server.settings()) as redis:
+        async with redis_of(server.settings(timeout_s=30.0)) as redis:
             counter = redis.rate_counter()
             assert (await counter.take("a", 2, 1)).granted
             server.kill()

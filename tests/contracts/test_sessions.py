@@ -394,12 +394,13 @@ async def test_a_check_from_memory_takes_less_than_a_fifth_of_a_millisecond(logi
     await logins.people.make("ann")
     token = (await logins.log_in()).access_token
     await logins.bearer.authenticate(token)
-    times_us = []
+    times_us, statements = [], logins.sql.figures.statements
     for _ in range(200):
-        began = time.perf_counter_ns()
+        began = time.thread_time_ns()  # of this thread alone: however busy the machine is
         await logins.bearer.authenticate(token)
-        times_us.append((time.perf_counter_ns() - began) / 1_000)
+        times_us.append((time.thread_time_ns() - began) / 1_000)
     assert statistics.median(times_us) < 200
+    assert logins.sql.figures.statements == statements, "from memory: its clock stands still"
     logins.clock.advance(LIFETIME_S)
     await logins.sql.write(lambda c: c.execute(delete(sessions)))  # behind its back: remembered for a second at most
     with pytest.raises(Unauthenticated):

@@ -24,6 +24,7 @@ from backend.src.services.accounts.authorization_codes import LIFETIME_S as CODE
 from backend.src.services.accounts.signing_keys import KEEP_MARGIN_S
 from tests.contracts.logins import Logins
 from tests.contracts.people import PASSWORD
+from tests.contracts.served_time import ServedTime
 from tests.contracts.shared_database import Database
 from tests.manual_clock import ManualClock
 
@@ -220,14 +221,14 @@ async def test_a_revocation_is_known_in_every_process_within_five_seconds(
     for process in (here, there, here, there):
         await process.bearer.authenticate(pair.access_token)
     await here.sessions.revoke_all(user.id, "logout")
-    began = clock.monotonic()
     with pytest.raises(Unauthenticated):
         await here.bearer.authenticate(pair.access_token)
-    with pytest.raises(Unauthenticated):
-        while clock.monotonic() - began < SEES_IT_WITHIN_S:
-            await there.bearer.authenticate(pair.access_token)
-            await asyncio.sleep(0.02)
-    assert clock.monotonic() - began < SEES_IT_WITHIN_S
+    async with ServedTime() as since:
+        with pytest.raises(Unauthenticated):
+            while since.seconds < SEES_IT_WITHIN_S:
+                await there.bearer.authenticate(pair.access_token)
+                await asyncio.sleep(0.02)
+    assert since.seconds < SEES_IT_WITHIN_S
     for process, redis in zip(processes, caches, strict=True):
         await process.stop()
         await process.sql.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from sqlalchemy import Connection, select, update
 
 from backend.src.config.settings import CacheSettings, SqlSettings
 from backend.src.core.errors import NotFound
-from backend.src.infra.cache import Redis
+from backend.src.infra.cache import CacheUnavailable, Redis
 from backend.src.infra.sql import SQL, CachedQuery, CacheKind, Outcome, migrate, write_through
 from backend.src.infra.sql.tables import versions
+from tests.contracts.served_time import ServedTime
 from tests.manual_clock import ManualClock
 from tests.servers.redis_server import running_redis
 
@@ -50,7 +50,7 @@ async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     settings, cache = SqlSettings(threads=4), CacheSettings()
     if request.param == "servers":
         settings = request.getfixturevalue("mariadb").database()
-        cache = request.getfixturevalue("redis_server").settings(prefix=f"test-{secrets.token_hex(4)}")
+        cache = request.getfixturevalue("redis_server").settings(prefix=f"test-{secrets.token_hex(4)}", timeout_s=30.0)
     await migrate(settings, tmp_path)
     house = House(settings, tmp_path, cache)
     await house.redis.start()
@@ -130,7 +130,7 @@ async def test_each_class_lives_as_long_as_it_is_told(house: House) -> None:
     for kind, ttl_s in lives_s.items():
         await house.cached(kind=kind)
         left_ms = await house.redis._open().pttl(house.redis._key(f"row:{kind}:version"))
-        assert ttl_s * 1000 - 5_000 < left_ms <= ttl_s * 1000
+        assert ttl_s * 1000 - 60_000 < left_ms <= ttl_s * 1000
     minutes = {kind: ttl_s / 60 for kind, ttl_s in lives_s.items()}
     assert 5 <= minutes[CacheKind.QUERY] <= 60
     assert 60 <= minutes[CacheKind.SCHEMA] <= 120
@@ -213,13 +213,23 @@ async def test_without_redis_the_database_answers(tmp_path: Path, own_redis: Any
     await house.sql.start()
     await house.cached()
     own_redis.freeze()
-    started = time.monotonic()
-    for value in range(1, 4):
-        await house.set(value)
-        assert (await house.cached())["value"] == value
-    assert time.monotonic() - started < 5, "more than one of six operations waited for the time-out"
+    async with ServedTime() as took:
+        for value in range(1, 4):
+            await house.set(value)
+            assert (await house.cached())["value"] == value
+    assert took.seconds < 5, "more than one of six operations waited for the time-out"
     own_redis.thaw()
-    await house.redis.probe_once()
-    await house.redis.ping()
+    async with asyncio.timeout(30):
+        while not await is_back(house.redis):
+            await asyncio.sleep(0.05)
     await house.sql.stop()
     await house.redis.stop()
+
+
+async def is_back(redis: Redis) -> bool:
+    try:
+        await redis.probe_once()
+        await redis.ping()
+    except CacheUnavailable:  # a look that came too late for its time-out: the next one will not
+        return False
+    return True

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,16 +64,17 @@ async def test_it_works_again_after_the_server_came_back(own_mariadb: MariaDb, t
 async def test_a_server_that_hangs_holds_nobody_for_ever(
     own_mariadb: MariaDb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = own_mariadb.database()
+    await migrate(settings, tmp_path)  # which may well take longer than a second
     monkeypatch.setattr(engine, "ANSWER_TIMEOUT_S", 1)
-    settings = dataclasses.replace(own_mariadb.database(), connect_timeout_s=1.0)
-    await migrate(settings, tmp_path)
+    settings = dataclasses.replace(settings, connect_timeout_s=1.0)
     sql = SQL.build(settings, tmp_path)
     await sql.start()
     try:
         await sql.ping()
         own_mariadb.freeze()
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):  # without the limit it would be 90 s for each
                 with pytest.raises(Unavailable):
                     await sql.write(lambda connection: connection.scalar(text("SELECT 1")))
                 with pytest.raises(Unavailable):
@@ -157,13 +159,17 @@ async def test_another_program_that_holds_the_file(tmp_path: Path, monkeypatch: 
     await one.start()
     await other.start()
 
+    held, go_on = threading.Event(), threading.Event()
+
     def hold(connection: object) -> None:
-        time.sleep(1)
+        held.set()
+        go_on.wait(60)
 
     holding = asyncio.ensure_future(one.write(hold))
-    await asyncio.sleep(0.3)
+    assert await asyncio.to_thread(held.wait, 60)
     with pytest.raises(Unavailable, match="locked"):
         await other.write(lambda connection: connection.execute(insert(channels).values(address="ca://A")))
+    go_on.set()
     await holding
     await one.stop()
     await other.stop()

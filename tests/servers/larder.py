@@ -112,7 +112,7 @@ class Larder:
             self._client.close()
             self._client = None
         try:
-            return self._process.wait(30)
+            return self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

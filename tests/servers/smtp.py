@@ -114,7 +114,7 @@ class SmtpServer:
         """With which a client reaches it."""
         values: dict[str, Any] = {
             "host": HOST, "port": self.port, "security": self.security.value, "address": SENDER, "user": self.user,
-            "password": Secret(self.password), "timeout_s": 5.0, "ca_file": self.ca_file,
+            "password": Secret(self.password), "timeout_s": 20.0, "ca_file": self.ca_file,
         }  # fmt: skip
         return MailSettings(**{**values, **changed})
 

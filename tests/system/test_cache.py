@@ -179,7 +179,7 @@ async def test_what_is_revoked_in_one_process_is_refused_by_the_other(site: Site
     key = one.api.call("POST", "/v1/api-keys", json={"appName": "revoked", "scopes": ["read"]})
     tokens = _log_in(one)
     credentials = [{"X-API-Key": key["token"]}, {"Authorization": f"Bearer {tokens['access_token']}"}]
-    async with httpx.AsyncClient(base_url=two.url) as client:
+    async with httpx.AsyncClient(base_url=two.url, timeout=30) as client:
         for headers in credentials:
             assert (await client.get("/v1/tags", headers=headers)).status_code == 200
         one.api.call("DELETE", f"/v1/api-keys/{key['id']}")

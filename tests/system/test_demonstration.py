@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -82,20 +83,22 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     starter = (
         "import pathlib, sys, time\n"
         "from tests.servers.machine import DemonstrationMachine\n"
-        "machine = DemonstrationMachine(60, log=pathlib.Path(sys.argv[1]))\n"
+        "machine = DemonstrationMachine(60, log=pathlib.Path(sys.argv[1]), prefix=sys.argv[2])\n"
         "machine.start()\n"
         "print(machine.environment['EPICS_CA_REPEATER_PORT'], flush=True)\n"
         "time.sleep(60)\n"
     )
+    prefix = f"T{secrets.token_hex(4)}:"  # by which it is told from the machine of another run
     with subprocess.Popen(
-        [sys.executable, "-c", starter, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", starter, str(tmp_path / "log"), prefix], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
         repeater_port = parent.stdout.readline().strip()
         assert repeater_port
+        assert processes_with(f"--prefix={prefix}")
         parent.send_signal(signal.SIGKILL)
     wait_until_gone(f"--repeater-port={repeater_port}")
-    wait_until_gone("--pvs=60")
+    wait_until_gone(f"--prefix={prefix}")
 
 
 def wait_until_gone(argument: str) -> None:
@@ -111,7 +114,7 @@ def processes_with(argument: str) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and argument in (entry / "cmdline").read_text().split("\0"):
+            if entry.name.isdigit() and argument.encode() in (entry / "cmdline").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
         except OSError:
             continue  # it ended as we looked

@@ -6,29 +6,35 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from backend.src.commands.api import Api
 from backend.src.core.errors import LarderError
 from tests.servers.larder import Larder
 from tests.system.test_command_line import larder as command
 
 NEVER_READ = "LARDER:TEST:NOBODY:HAS:THIS"
+READ_TIMEOUT_S = 30.0  # how long a snapshot that reads it is under way: it is killed long before
 # the whole rotation takes some 10 ms: before it, inside it, after it
 KILLED_AFTER_S = (0.004, 0.010)
 
 
-def in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    """Begins the work; what it returned is in the list, unless the server died first."""
+def in_thread(larder: Larder, work: Callable[[Api], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Begins the work; what it returned is in the list, unless the server died first.
+
+    Over a connection of its own: whoever kills the server closes that of `larder.api`, perhaps before the work began.
+    """
     answers: list[Any] = []
+    client = httpx.Client(base_url=larder.url, auth=larder.api.client.auth, timeout=60)
+    client.get("/health/live")  # connected: what comes now is quick
 
     def run() -> None:
-        try:
-            answers.append(work())
-        except (LarderError, httpx.HTTPError):
-            return
+        with closing(client), suppress(LarderError):
+            answers.append(work(Api(client)))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -46,7 +52,9 @@ def begun(larder: Larder, action: str) -> list[dict[str, Any]]:
 
 
 def test_a_server_killed_at_work(tmp_path: Path) -> None:
-    with Larder(tmp_path / "data", {}) as larder:
+    config = tmp_path / "config.toml"
+    config.write_text(f"[epics]\nread_timeout_s = {READ_TIMEOUT_S}\n")
+    with Larder(tmp_path / "data", {}, config=config) as larder:
         token = _killed_in_a_request(larder)
         for delay_s in KILLED_AFTER_S:
             token = _killed_in_a_rotation(larder, token, delay_s)
@@ -57,10 +65,9 @@ def _killed_in_a_request(larder: Larder) -> str:
     token = larder.key("read", name="scans")
     larder.api.call("POST", "/v1/pvs", json={"setpointAddress": NEVER_READ})
     taking = {"async": False, "use_cache": False}
-    thread, _ = in_thread(
-        lambda: larder.api.call("POST", "/v1/snapshots", json={"title": "x", "pvPattern": "*"}, params=taking)
-    )
-    deadline = time.monotonic() + 5
+    wanted = {"title": "x", "pvPattern": "*"}
+    thread, _ = in_thread(larder, lambda api: api.call("POST", "/v1/snapshots", json=wanted, params=taking))
+    deadline = time.monotonic() + READ_TIMEOUT_S / 2
     while not begun(larder, "POST /v1/snapshots"):
         assert time.monotonic() < deadline, "the entry is written before the handler begins"
     larder.kill()
@@ -78,7 +85,7 @@ def _killed_in_a_rotation(larder: Larder, token: str, delay_s: float) -> str:
     """Some token works whenever it dies, and a second attempt leaves one key. Returns the token that works then."""
     (key,) = _of_this_name(larder)
     path = f"/v1/api-keys/{key['id']}/rotate"
-    thread, answers = in_thread(lambda: larder.api.call("POST", path))
+    thread, answers = in_thread(larder, lambda api: api.call("POST", path))
     time.sleep(delay_s)
     larder.kill()
     thread.join()

@@ -69,7 +69,8 @@ class Served:
 
     def __init__(self, **streaming: Any) -> None:
         port = free_port()
-        options = {"interval_s": 0.05, "heartbeat_s": 0.2, "auth_timeout_s": 0.3, **streaming}
+        # whoever means to say who it is gets to, however busy the machine
+        options = {"interval_s": 0.05, "heartbeat_s": 0.2, "auth_timeout_s": 30.0, **streaming}
         self.settings = Settings(server=ServerSettings(port=port), streaming=StreamingSettings(**options))
         self.url = f"ws://127.0.0.1:{port}/v1/ws/pvs"
         self.http = f"http://127.0.0.1:{port}"
@@ -230,8 +231,9 @@ async def test_heartbeats_tell_of_the_monitor(served: Served) -> None:
         assert beat["monitor_alive"] is True
         assert abs(beat["monitor_heartbeat"] - time.time()) < 60
         served.live.silence()
-        await said(socket, "heartbeat")
-        assert (await said(socket, "heartbeat"))["monitor_alive"] is False
+        async with asyncio.timeout(10.0):
+            while (await said(socket, "heartbeat"))["monitor_alive"]:  # those that were under way
+                pass
 
 
 @pytest.mark.parametrize("text", ["no json", '{"type":"reboot"}', '{"type":"subscribe","pvNames":7}', "[]"])
@@ -259,8 +261,8 @@ async def test_a_key_that_may_not_read_is_refused_with_1008(served: Served, key:
         assert await closed(socket) == 1008
 
 
-async def test_silence_is_refused_with_1008(served: Served) -> None:
-    async with served.connect(key=None) as socket:
+async def test_silence_is_refused_with_1008() -> None:
+    async with Served(auth_timeout_s=0.3).running() as served, served.connect(key=None) as socket:
         assert await closed(socket) == 1008
 
 
@@ -301,15 +303,23 @@ async def test_the_end_of_a_session_or_of_a_right_ends_the_socket(seldom_beating
         assert await closed(socket) == 1008
 
 
-async def test_a_client_that_does_not_read_delays_nobody(served: Served) -> None:
+@pytest.fixture
+async def patient() -> AsyncIterator[Served]:
+    """Sends nobody away before the test is over, however busy the machine."""
+    async with Served(send_timeout_s=300.0).running() as server:
+        yield server
+
+
+async def test_a_client_that_does_not_read_delays_nobody(patient: Served) -> None:
     """One slow WebSocket client stalled all the others, in one of the peers."""
+    served = patient
     async with served.connect_deaf() as deaf, served.connect() as awake:
         await say(deaf, "subscribe", pvNames=NAMES)
         await say(awake, "subscribe", pvNames=NAMES[:100])
         await said(awake, "initial")
         changing = asyncio.ensure_future(served.change_all_for(60.0))
         for _ in range(40):  # the buffers between us and the deaf one are full long before
-            await said(awake, "diff", timeout_s=10.0)  # the deaf one is given up after 30
+            await said(awake, "diff", timeout_s=10.0)
         told_deaf, told_awake = (client.messages for client in served.registry._clients.values())
         assert told_deaf < told_awake, "the deaf client was not slow: this test proves nothing"
         changing.cancel()

@@ -127,8 +127,11 @@ async def test_api4_too_many_requests_are_refused(tmp_path: Path) -> None:
     limited = CONFIGURATION.replace("requests_per_minute = 0", "requests_per_minute = 60")
     async with whole_server(tmp_path, limited) as server:
         login = await log_in(server, Role.VIEWER)
-        answers = [await ask(server, login, "GET", "/v1/tags") for _ in range(70)]
-        assert answers[0].status == 200
+        answers = [await ask(server, login, "GET", "/v1/tags")]
+        # the window slides: once full it lets one more in a second, and a slow machine takes that long
+        while answers[-1].status == 200 and len(answers) < 200:
+            answers.append(await ask(server, login, "GET", "/v1/tags"))
+        assert len(answers) > 1
         assert answers[-1].status == 429 and int(answers[-1].headers["retry-after"]) > 0
 
 

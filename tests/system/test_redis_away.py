@@ -61,15 +61,20 @@ def fires(site: Site, alert: str) -> bool:
 
 def test_all_is_well(site: Site) -> None:
     until(lambda: not fires(site, "LarderMonitorSilent"))
+
+    def leading() -> list[float]:
+        return sorted(value for monitor in site.monitors for value in series(monitor, "larder_leading"))
+
+    until(lambda: leading() == [0, 1], COME_BACK_S)  # for a moment nobody does, when a busy machine let a lease run out
     assert not fires(site, "LarderTwoLeaders")
-    assert sorted(value for monitor in site.monitors for value in series(monitor, "larder_leading")) == [0, 1]
 
 
 def test_who_shows_stale_values_alone_is_told_of_and_nobody_leads(site: Site, redis: RedisServer) -> None:
     redis.kill()
     until(lambda: not site.fresh(), COME_BACK_S)
     until(lambda: fires(site, "LarderMonitorSilent"), COME_BACK_S)
-    assert [series(larder, "larder_monitor_alive") for larder in (site.worker, site.api)] == [[0], [0]]
+    for copy in (site.worker, site.api):  # the alert fires with the first of them; each counts from its own last beat
+        until(lambda copy=copy: series(copy, "larder_monitor_alive") == [0], COME_BACK_S)
     for monitor in site.monitors:  # each watches on, for itself alone
         until(lambda monitor=monitor: series(monitor, "larder_monitor_alive") == [1], COME_BACK_S)
         until(lambda monitor=monitor: series(monitor, "larder_leading") == [0], COME_BACK_S)

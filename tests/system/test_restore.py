@@ -69,11 +69,11 @@ async def test_every_kind_of_record_gets_its_value_back(
     inventory = catalogue(*(f"{protocol}://{own_ioc.pv(name)}" for name in values))
     async with site_of(tmp_path, inventory, epics, SETTINGS) as site:
         snapshot_id = await take(site)
-        before = await epics.read(list(inventory.address_of.values()), timeout_s=2.0)
+        before = await epics.read(list(inventory.address_of.values()), timeout_s=20.0)
         await write(epics, own_ioc, protocol, values)
         _, outcomes = await site.restore(snapshot_id)
         assert set(results(outcomes).values()) == {"restored"}, outcomes.messages
-        after = await epics.read(list(inventory.address_of.values()), timeout_s=2.0)
+        after = await epics.read(list(inventory.address_of.values()), timeout_s=20.0)
         for row in range(len(before)):
             np.testing.assert_array_equal(before.value(row), after.value(row))
 
@@ -138,7 +138,7 @@ async def test_dead_pvs_cost_one_time_out_together(own_ioc: SoftIoc, epics: Epic
         ca_put([alive], [3.5])
         started = time.monotonic()
         _, outcomes = await site.restore(snapshot_id)
-        assert time.monotonic() - started < 10 * IMPATIENT.read_timeout_s  # one by one: 30 times as much
+        assert time.monotonic() - started < 25 * IMPATIENT.read_timeout_s  # one by one: 30 times, and that at each look
         assert results(outcomes)[alive] == "restored"
         assert outcomes.skipped == {Verdict.NOT_CAPTURED: 30}
 

@@ -40,19 +40,19 @@ def larder(
 ) -> Iterator[Larder]:
     environment = dict(machine.environment)
     if request.param == "servers":
-        environment |= real_servers(request)
+        environment |= real_servers(request, tmp_path_factory.mktemp("migrated"))
     with Larder(tmp_path_factory.mktemp("scenario") / "data", environment) as running:
         yield running
 
 
-def real_servers(request: pytest.FixtureRequest) -> dict[str, str]:
+def real_servers(request: pytest.FixtureRequest, folder: Path) -> dict[str, str]:
     mariadb: MariaDb = request.getfixturevalue("mariadb")
     redis: RedisServer = request.getfixturevalue("redis_server")
     s3: S3Server = request.getfixturevalue("s3_server")
     prefix = f"scenario-{free_port()}"
     environment = as_environment(mariadb.database(), redis.settings(prefix=prefix), s3.settings(prefix))
     migrate = [sys.executable, "-m", "backend.src", "migrate"]
-    subprocess.run(migrate, cwd=ROOT, env=clean_environment(Path("data"), 0, environment), check=True, timeout=60)
+    subprocess.run(migrate, cwd=ROOT, env=clean_environment(folder, 0, environment), check=True, timeout=60)
     return environment
 
 
@@ -175,7 +175,7 @@ def test_kill_9_at_a_random_moment_loses_nothing(larder: Larder, seed: int) -> N
     for entry in listed[:6]:
         assert len(larder.api.call("GET", f"/v1/snapshots/{entry['id']}")["pvValues"]) == entry["pvCount"]
     assert larder.api.call("GET", "/v1/pvs/paged", params={"pageSize": 1})["totalCount"] == catalogue
-    larder.wait_for("/v1/jobs", lambda jobs: not [job for job in jobs if job["status"] == "running"], 30)
+    larder.wait_for("/v1/jobs", lambda jobs: not [job for job in jobs if job["status"] == "running"], 90)
 
 
 def test_kill_9_in_the_middle_of_a_restore_frees_the_way_for_the_next(larder: Larder, machine: SoftIoc) -> None:
@@ -187,7 +187,7 @@ def test_kill_9_in_the_middle_of_a_restore_frees_the_way_for_the_next(larder: La
     larder.wait_for(f"/v1/jobs/{killed}", lambda job: job["status"] != "pending")
     larder.kill()
     larder.start()
-    ended = larder.wait_for(f"/v1/jobs/{killed}", lambda job: job["status"] not in ("pending", "running"), 30)
+    ended = larder.wait_for(f"/v1/jobs/{killed}", lambda job: job["status"] not in ("pending", "running"), 90)
     assert ended["status"] in ("failed", "completed")  # it may have been quicker than the kill
     larder.wait_for("/v1/health/summary", all_live)
     again = larder.api.call("POST", f"/v1/snapshots/{saved['id']}/restore", json=body)["jobId"]

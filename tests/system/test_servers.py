@@ -66,8 +66,10 @@ def test_a_paused_ioc_answers_when_it_is_resumed() -> None:
 def test_some_records_of_a_scale_ioc_move() -> None:
     with SoftIoc.scale(200, moving=2, rate_hz=10) as ioc, Context("pva") as context:
         assert context.get(ioc.names[2]) == 2
-        first = context.get(ioc.names[1])
-        time.sleep(0.5)
+        first, began = context.get(ioc.names[1]), time.monotonic()
+        while context.get(ioc.names[1]) == first:
+            assert time.monotonic() - began < TIMEOUT_S, "it stands still"
+            time.sleep(0.05)
         assert context.get(ioc.names[1]) > first
 
 

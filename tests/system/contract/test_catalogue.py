@@ -21,7 +21,7 @@ def test_a_pv_from_its_making_to_its_deletion(site: Site) -> None:
     made = site.ask("POST", "/v1/pvs", json=body)
     check(made, PV)
     live = site.larder.wait_for(
-        f"/v1/pvs/live?pv_names={body['setpointAddress']}", lambda live: next(iter(live.values()))["connected"], 20.0
+        f"/v1/pvs/live?pv_names={body['setpointAddress']}", lambda live: next(iter(live.values()))["connected"], 60.0
     )
     assert live[body["setpointAddress"]]["enumLabel"] == "Open"
     snapshot = take_snapshot(site, "of one", pvIds=[made["id"]])

@@ -26,7 +26,7 @@ class Socket:
     def hear(self, kind: str, shape: Any) -> Any:
         """The next message of a type."""
         while True:
-            message = json.loads(self._connection.recv(5), parse_constant=refuse)
+            message = json.loads(self._connection.recv(20), parse_constant=refuse)
             if message["type"] == kind:
                 check(message, shape, kind)
                 return message
@@ -66,7 +66,7 @@ def test_a_socket_is_refused_with_1008(site: Site, first: dict[str, str]) -> Non
     with _connect(site, "/v1/ws/pvs", None) as connection, pytest.raises(ConnectionClosed) as closed:
         connection.send(json.dumps(first))
         while True:
-            connection.recv(5)
+            connection.recv(20)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
 

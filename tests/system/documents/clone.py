@@ -18,7 +18,7 @@ import httpx
 from tests.servers.larder import ROOT, clean_environment
 from tests.servers.ports import free_port
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
 LEFT_OUT = {"data", ".venv", ".env", ".git"}
 READERS_ADDRESS = "127.0.0.1:5000"  # as every page has it
 
@@ -54,7 +54,7 @@ class Demonstration:
     def people(self, roles: Mapping[str, str], password: str) -> None:
         """Whom a page takes for granted: these of lab.example, and nobody else of it."""
         headers = {"X-API-Key": self.key}
-        with httpx.Client(base_url=f"http://{self.address}", headers=headers) as client:
+        with httpx.Client(base_url=f"http://{self.address}", headers=headers, timeout=30) as client:
             for user in client.get("/v1/users", params={"q": "lab.example"}).json()["results"]:
                 client.delete(f"/v1/users/{user['id']}").raise_for_status()
             for name, role in roles.items():
@@ -97,7 +97,7 @@ class Demonstration:
         """Ctrl-C."""
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
+        self._process.wait(60)
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
@@ -106,4 +106,4 @@ class Demonstration:
             assert self._process.poll() is None, self.printed
             assert time.monotonic() < deadline, self.printed
             time.sleep(0.1)
-        assert httpx.get(f"http://{self.address}/health/ready").is_success
+        assert httpx.get(f"http://{self.address}/health/ready", timeout=30).is_success

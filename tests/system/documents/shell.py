@@ -38,7 +38,7 @@ class Shell:
         )  # fmt: skip
         self._send(PRELUDE)
 
-    def run(self, text: str, stdin: str = "</dev/null", timeout_s: float = 60.0) -> Ran:
+    def run(self, text: str, stdin: str = "</dev/null", timeout_s: float = 120.0) -> Ran:
         """Types a block and waits for its end. Raises TimeoutError."""
         # a command that reads what it is not asked to would eat the rest of the page
         self._send(f"FAILED=\n{{\n{text}\n}} {stdin}\n{SAY_END}\n")

@@ -52,7 +52,7 @@ NTSCALAR_TYPES = {
 }  # fmt: skip
 
 
-async def read(epics: Epics, protocol: Protocol, *names: str, timeout_s: float = 5.0) -> Frame:
+async def read(epics: Epics, protocol: Protocol, *names: str, timeout_s: float = 20.0) -> Frame:
     return await epics.read([PvAddress(protocol, name) for name in names], timeout_s=timeout_s)
 
 
@@ -162,12 +162,12 @@ async def test_alarms_are_those_of_the_record(epics: Epics, types_ioc: SoftIoc, 
     assert frame.rows["severity"].tolist() == [1, 0]
 
 
-async def test_time_stamps_agree_to_the_nanosecond_over_both_protocols(epics: Epics, types_ioc: SoftIoc) -> None:
-    name = types_ioc.pv("META")
-    frame = await epics.read([PvAddress(protocol, name) for protocol in Protocol], timeout_s=5.0)
+async def test_time_stamps_agree_to_the_nanosecond_over_both_protocols(epics: Epics, own_ioc: SoftIoc) -> None:
+    name = own_ioc.pv("META")
+    frame = await epics.read([PvAddress(protocol, name) for protocol in Protocol], timeout_s=20.0)
     first, second = frame.rows["time_ns"].tolist()
     assert first == second
-    assert abs(first - time.time_ns()) < 3600e9
+    assert abs(first - time.time_ns()) < 600e9
     assert abs(int(frame.rows["received_ns"][0]) - time.time_ns()) < 60e9
 
 
@@ -194,9 +194,10 @@ async def test_absent_pvs_cost_one_time_out_and_the_others_are_read(
     epics: Epics, types_ioc: SoftIoc, protocol: Protocol
 ) -> None:
     names = [types_ioc.pv(f"ABSENT{n}") for n in range(50)] + [types_ioc.pv("DOUBLE")]
+    await read(epics, protocol, types_ioc.pv("DOUBLE"))  # its connection may take longer on a busy machine
     started = time.monotonic()
-    frame = await read(epics, protocol, *names, timeout_s=2.0)
-    assert 1.9 < time.monotonic() - started < 20.0  # one by one: 100
+    frame = await read(epics, protocol, *names, timeout_s=3.0)
+    assert 2.9 < time.monotonic() - started < 20.0  # one by one: 150
     assert frame.value(50) == 1.5
     assert not frame.connected[:50].any()
     assert {frame.value(row) for row in range(50)} == {None}
@@ -204,10 +205,10 @@ async def test_absent_pvs_cost_one_time_out_and_the_others_are_read(
 
 async def test_a_pv_searched_for_long_enough_is_absent_at_once(epics: Epics, types_ioc: SoftIoc) -> None:
     names = [types_ioc.pv("ABSENT"), types_ioc.pv("DOUBLE")]
-    await read(epics, Protocol.CA, *names, timeout_s=3.0)
+    await read(epics, Protocol.CA, *names, timeout_s=5.0)
     started = time.monotonic()
-    frame = await read(epics, Protocol.CA, *names, timeout_s=3.0)
-    assert time.monotonic() - started < 2.0
+    frame = await read(epics, Protocol.CA, *names, timeout_s=4.9)  # it was searched for a little longer than that
+    assert time.monotonic() - started < 4.5
     assert frame.connected.tolist() == [False, True]
 
 
@@ -224,8 +225,8 @@ async def test_reading_nothing(epics: Epics) -> None:
 @pytest.mark.parametrize("name", ["DOUBLE", "ENUM", "STRING:LATIN1", "LSO.VAL$", "WF:STRING", "WF:SHORT", "META"])
 async def test_a_single_reading_equals_the_bulk_one(epics: Epics, types_ioc: SoftIoc, name: str) -> None:
     address = PvAddress(Protocol.CA, types_ioc.pv(name))
-    frame = await epics.read([address], timeout_s=5.0)
-    reading = await epics.read_one(address, timeout_s=5.0)
+    frame = await epics.read([address], timeout_s=20.0)
+    reading = await epics.read_one(address, timeout_s=20.0)
     assert isinstance(reading, Reading)
     assert np.array_equal(reading.value, frame.value(0))
     assert (reading.type, reading.time_ns) == (type_of(frame, 0), int(frame.rows["time_ns"][0]))
@@ -252,7 +253,7 @@ async def test_one_absent_pv_in_a_hundred_does_not_slow_the_others(epics: Epics)
         names = [name if number % 100 else f"{name}:ABSENT" for number, name in enumerate(ioc.names[:20_000])]
         started = time.monotonic()
         frame = await read(epics, Protocol.CA, *names, timeout_s=(time_out_s := max(3.0, 4 * plain_s)))
-        assert time.monotonic() - started < time_out_s + 2.0 + plain_s
+        assert time.monotonic() - started < time_out_s + 10.0 + plain_s
         assert frame.connected.tolist() == [bool(number % 100) for number in range(20_000)]
         assert [frame.value(row) for row in range(1, 100)] == list(range(1, 100))
 
@@ -265,6 +266,6 @@ async def test_single_readings_leave_no_endless_number_of_channels(
     names = [PvAddress(Protocol.CA, f"NOBODY:{number}") for number in range(3)]
     await asyncio.gather(*(epics.read_one(name, timeout_s=0.1) for name in names))
     assert len(aioca.get_channel_infos()) == 3
-    reading = await epics.read_one(PvAddress(Protocol.CA, types_ioc.pv("LONG")), timeout_s=3.0)
+    reading = await epics.read_one(PvAddress(Protocol.CA, types_ioc.pv("LONG")), timeout_s=20.0)
     assert isinstance(reading, Reading) and reading.value == -123456
     assert aioca.get_channel_infos() == []

@@ -38,7 +38,7 @@ class Watcher:
             self.precisions[slot] = int(meta["precision"])
         return set(changes.slots.tolist())
 
-    async def until(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Drains again and again; fails when the condition does not come true."""
         deadline = time.monotonic() + timeout_s
         while not condition():

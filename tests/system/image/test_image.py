@@ -139,7 +139,7 @@ def health_check(image: Image, port: int) -> int:
     """The exit code of the image's own health check."""
     command = exec_form(re.sub(r".*CMD ", "", image.started["HEALTHCHECK"]))
     environment = image.stage.environment | {"PORT": str(port)}
-    return subprocess.run(command, cwd=image.place("/app"), env=environment, check=False, timeout=20).returncode
+    return subprocess.run(command, cwd=image.place("/app"), env=environment, check=False, timeout=60).returncode
 
 
 def test_it_serves_as_process_1_and_ends_in_order_when_it_is_told_to(image: Image) -> None:

@@ -24,7 +24,7 @@ from tests.servers.smtp import SILENCE, SmtpServer, Stage
 from tests.servers.soft_ioc import CLIENT_ENVIRONMENT
 
 KEY = "0123456789abcdef0123456789abcdef"
-MAILS = 100
+MAILS = 150
 KILLS = 3
 
 
@@ -60,7 +60,7 @@ async def write_down(server: SmtpServer, folder: Path, count: int) -> None:
 def all_sent(larder: Larder, count: int) -> set[str]:
     """Waits until every mail counts as sent; their Message-IDs."""
     rows = larder.wait_for(
-        "/v1/admin/mail?pageSize=1000", lambda rows: [row["status"] for row in rows] == ["sent"] * count, 20.0
+        "/v1/admin/mail?pageSize=1000", lambda rows: [row["status"] for row in rows] == ["sent"] * count, 60.0
     )
     return {row["messageId"] for row in rows}
 
@@ -68,20 +68,22 @@ def all_sent(larder: Larder, count: int) -> set[str]:
 def test_no_mail_is_lost_and_none_but_the_one_in_hand_comes_twice(server: SmtpServer, tmp_path: Path) -> None:
     asyncio.run(write_down(server, tmp_path, MAILS))
     server.delay_s = 0.01
-    last_before_a_kill = []
+    server.paused = True  # a busy machine may deliver for long before a start counts as ready
+    in_hand: Counter[str] = Counter()  # the last mail before a kill: it alone may come once more after it
+    before = 0
     with a_larder(server, tmp_path) as larder:
         for _ in range(KILLS):
             kill_while_it_delivers(server, larder)
-            last_before_a_kill += [kept.message_id for kept in server.messages[-1:]]
+            in_hand.update(kept.message_id for kept in server.messages[before:][-1:])
+            before = len(server.messages)
             larder.start()
-        before = len(server.messages)
-        server.paused = False
+        server.paused, server.delay_s = False, 0.0
         ids = all_sent(larder, MAILS)
     copies = Counter(kept.message_id for kept in server.messages)
     twice = {message_id for message_id, count in copies.items() if count > 1}
     assert before < MAILS, "it was killed after the delivery, which proves nothing"
     assert set(copies) == ids and len(ids) == MAILS
-    assert {copies[message_id] for message_id in twice} <= {2} and twice <= set(last_before_a_kill)
+    assert all(copies[message_id] <= 1 + in_hand[message_id] for message_id in copies)
     print(f"{len(twice)} of {KILLS} kills hit the moment between the server's 250 and the commit")
 
 
@@ -91,6 +93,10 @@ def kill_while_it_delivers(server: SmtpServer, larder: Larder) -> None:
     time.sleep(random.uniform(0.02, 0.3))
     larder.kill()
     server.paused = True
+    deadline = time.monotonic() + 20
+    while server.open:  # what the dead one had sent is read, and kept or not
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_mail_server_that_is_away_and_a_process_that_dies_before_it_hears_the_250(
@@ -104,9 +110,11 @@ def test_a_mail_server_that_is_away_and_a_process_that_dies_before_it_hears_the_
         mail = larder.wait_for("/health/ready", lambda answer: answer["status"] == "degraded")["dependencies"]["mail"]
         assert (mail["state"], mail["needed"]) == ("down", False)
         assert "no mail can be sent" in larder.log
-        server.start()
+        # health may know it before the first mail is put off: until then that mail would still find the server back
+        rows = larder.wait_for("/v1/admin/mail", lambda rows: any(row["error"] for row in rows))
+        put_off = next(row for row in rows if row["error"])
         server.fail(Stage.ANSWER, SILENCE)
-        put_off = next(row for row in larder.api.call("GET", "/v1/admin/mail") if row["error"])
+        server.start()
         larder.api.call("POST", f"/v1/admin/mail/{put_off['id']}/retry")
         (first,) = server.wait_for(1)
         (in_hand,) = larder.api.call("GET", "/v1/admin/mail?status=sending")

@@ -15,7 +15,15 @@ from tests.servers.smtp import Kept, SmtpServer
 ROOT, ROOT_PASSWORD = "root@lab.example", "nine copper lanterns drift"
 PASSWORD, OTHER_PASSWORD = "plum hatch orbit vellum", "fjord seven quartz mantle"
 # bcrypt at its least cost, and nobody is told to wait: these tests log in more often than people
-CONFIGURATION = '[accounts]\nregistration = "open"\nbcrypt_rounds = 10\n[door]\nlogins_per_minute = 0\n'
+# who is locked out is so for longer than a machine stalls
+CONFIGURATION = """
+[accounts]
+registration = "open"
+bcrypt_rounds = 10
+lockout_first_s = 60.0
+[door]
+logins_per_minute = 0
+"""
 
 _code = re.compile(r"code=([A-Za-z0-9_-]+)")
 

@@ -20,6 +20,7 @@ from tests.system.people.site import OTHER_PASSWORD, PASSWORD, Site, code_of
 
 USERS = "/v1/users"
 MANY = 16
+TRIES = 5
 Post = Callable[[str], tuple[str, dict[str, str]]]
 
 
@@ -74,12 +75,14 @@ def accounts(site: Site, part: str) -> list[str]:
 
 
 def test_registering_and_confirming(site: Site) -> None:
-    names = [f"reg{number}" for number in range(MANY)]
-
     def register(name: str) -> tuple[str, dict[str, str]]:
         return f"{USERS}/register", {"email": address(name), "name": name, "password": PASSWORD}
 
-    answered = killed_while(site, names, register, after=3)
+    for attempt in range(TRIES):  # where these tests have to wait for the processor, all may be answered before it
+        names = [f"reg{attempt}x{number}" for number in range(MANY)]
+        answered = killed_while(site, names, register, after=3)
+        if len(answered) < MANY:
+            break
     assert len(answered) < MANY, "it was killed too late to show anything"
     for name in answered:
         site.mails_to(address(name))

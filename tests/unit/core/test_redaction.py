@@ -57,9 +57,9 @@ def test_everything_else_stays(text: str) -> None:
 
 @pytest.mark.parametrize("part", ["a-", "_-", "set-cookie", "token=", "Bearer ", "?code=", "eyJ", "x='", "token , "])
 def test_nothing_takes_long_to_look_through(part: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()  # of this thread alone: however busy the machine is
     redact(part * (64_000 // len(part)))
-    assert time.perf_counter() - began < 0.5
+    assert time.thread_time() - began < 0.5
 
 
 def test_a_traceback_is_redacted_too() -> None:

@@ -14,7 +14,7 @@ async def test_a_signal_asks_for_the_end(number: signal.Signals) -> None:
     control = RuntimeControl()
     with control.signals():
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(control.wait(), 1)
+        await asyncio.wait_for(control.wait(), 30)
     assert control.stopping and control.reason == f"received {number.name}"
 
 
@@ -34,10 +34,10 @@ async def test_the_end_waits_for_those_who_balance() -> None:
     await asyncio.sleep(0.01)
     assert control.stopping and not draining.done()
     control.stop("asked again")
-    await asyncio.wait_for(draining, 1)
+    await asyncio.wait_for(draining, 30)
 
 
 async def test_without_a_drain_the_end_comes_at_once() -> None:
     control = RuntimeControl()
     control.stop("now")
-    await asyncio.wait_for(control.drained(0), 1)
+    await asyncio.wait_for(control.drained(0), 30)

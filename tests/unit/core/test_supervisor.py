@@ -10,7 +10,7 @@ from backend.src.core.supervisor import Supervisor
 
 
 async def until(condition: object) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.005)
 

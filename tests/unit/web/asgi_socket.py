@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-TIMEOUT_S = 5.0
+TIMEOUT_S = 20.0  # to give up
 
 
 class Closed(Exception):

@@ -84,7 +84,7 @@ async def client(stand: Stand) -> AsyncIterator[httpx.AsyncClient]:
 async def test_the_entry_is_there_while_the_handler_works(stand: Stand, client: httpx.AsyncClient) -> None:
     path = "/groups/magnets/things/Q:1?force=true&password=hunter2"
     asking = asyncio.ensure_future(client.put(path, headers={"X-Request-ID": "r-1"}))
-    await asyncio.wait_for(stand.sample.inside.wait(), 5)
+    await asyncio.wait_for(stand.sample.inside.wait(), 20)
     (entry,) = await stand.trail()
     assert (entry.action, entry.status) == ("PUT /groups/{group}/things/{thing}", None)
     stand.sample.go_on.set()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from backend.src.infra.openid import OpenIdClient
-from tests.forged_provider import ASKED, ForgedProvider
+from tests.forged_provider import ASKED, SETTINGS, ForgedProvider
 from tests.manual_clock import ManualClock
 
 
@@ -25,7 +26,8 @@ def provider(clock: ManualClock) -> ForgedProvider:
 
 @pytest.fixture
 async def client(provider: ForgedProvider, clock: ManualClock) -> AsyncIterator[OpenIdClient]:
-    client = provider.client(clock)
+    # patient: it answers at once, but on a busy machine that may take a second
+    client = provider.client(clock, replace(SETTINGS, timeout_s=60.0))
     await client.start()
     yield client
     await client.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import statistics
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -94,19 +93,27 @@ async def test_nobodys_password_is_never_right_and_costs_the_same_work(
 
 
 async def test_the_time_tells_nothing() -> None:
-    """Interleaved, so that what else the machine does meets both alike; without the dummy the ratio is below 0.1."""
+    """Interleaved, and the least of each: what else the machine does can only add; without the dummy it is below 0.1.
+
+    On a busy machine it takes more turns until each was once left alone.
+    """
     passwords: Passwords = Passwords.build(AccountSettings(bcrypt_rounds=8))
     await passwords.start()
     stored = await passwords.hash("other")
     took: dict[bool, list[float]] = {True: [], False: []}
-    for turn in range(20):
+
+    def alike() -> bool:
+        return 0.75 < min(took[False]) / min(took[True]) < 1.33
+
+    for turn in range(200):
         for known in (True, False) if turn % 2 else (False, True):
             began = time.perf_counter()
             await passwords.check(GOOD, stored if known else None)
             took[known].append(time.perf_counter() - began)
+        if turn >= 19 and alike():
+            break
     await passwords.stop()
-    ratio = statistics.median(took[False]) / statistics.median(took[True])
-    assert 0.75 < ratio < 1.33, took
+    assert alike(), took
 
 
 async def test_the_cost_is_in_the_hash(passwords: Passwords) -> None:
@@ -184,10 +191,13 @@ def test_it_is_made_by_the_locator_alone() -> None:
 
 
 async def test_no_password_takes_long_to_rate(passwords: Passwords) -> None:
-    """zxcvbn holds the interpreter meanwhile: one stranger with such passwords would stop the server."""
+    """zxcvbn holds the interpreter meanwhile: one stranger with such passwords would stop the server.
+
+    Counted in the processor's time, of which others on a busy machine take none: 0.04 s, and 4 s at full length.
+    """
     signs = "4@8({[<369&!1/|70$5+%2"
-    began = time.perf_counter()
+    began = time.process_time()
     await passwords.validate(signs * 4, ())
     with pytest.raises(Invalid):
         await passwords.validate("p@$$w0rd", ())
-    assert time.perf_counter() - began < 1.5
+    assert time.process_time() - began < 1.5

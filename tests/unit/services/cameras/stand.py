@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from backend.src.core.errors import Unavailable
 from backend.src.infra.epics.image_monitor import Taken
 from backend.src.infra.epics.nd_array import ColourMode, NDImage
 
-IN_TIME_S = 5.0
+IN_TIME_S = 20.0  # to give up: nothing takes that long, on however busy a machine
 
 
 class Monitor:
@@ -22,9 +23,13 @@ class Monitor:
         self.notify = notify
         self.closed = False
         self.next = Taken(None, 0, (), None)
+        self.looks = 0
+        self._lock = threading.Lock()  # taken in a thread, sent in another, as with p4p
 
     def take(self) -> Taken:
-        taken, self.next = self.next, Taken(None, 0, (), None)
+        with self._lock:
+            self.looks += 1
+            taken, self.next = self.next, Taken(None, 0, (), None)
         return taken
 
     def close(self) -> None:
@@ -32,7 +37,8 @@ class Monitor:
 
     def send(self, taken: Taken) -> None:
         """Something comes."""
-        self.next = taken
+        with self._lock:
+            self.next = taken
         self.notify()
 
 

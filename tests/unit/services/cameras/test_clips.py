@@ -12,7 +12,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.services.cameras import Cameras, CameraSilent, Clips
 from backend.src.services.cameras.clips import ClipRequest
 from tests.manual_clock import ManualClock
-from tests.unit.services.cameras.stand import Source, image
+from tests.unit.services.cameras.stand import IN_TIME_S, Source, image
 
 NOBODY: Any = None
 
@@ -29,7 +29,7 @@ async def cameras() -> AsyncIterator[Cameras]:
     source, supervisor = Source(), Supervisor()
     source.shows["CAM"] = image(7)
     settings = CameraSettings(pvs="CAM", silent_s=0.05)
-    made = Cameras(settings, source, ManualClock(), supervisor, answer_s=5.0)
+    made = Cameras(settings, source, ManualClock(), supervisor, answer_s=IN_TIME_S)
     await made.start()
     yield made
     await made.stop()

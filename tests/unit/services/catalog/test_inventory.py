@@ -115,10 +115,10 @@ def test_unknown_ids_are_named(inventory: Inventory) -> None:
 
 def test_a_nasty_pattern_takes_no_time() -> None:
     inventory = inventory_of([pv("a" * 200)])
-    started = time.perf_counter()
+    started = time.process_time()  # of which others on a busy machine take none
     with pytest.raises(Invalid):
         inventory.select(Selection(pattern="*a" * 40 + "b"))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_the_slots_in_use_are_those_with_an_address(inventory: Inventory) -> None:

@@ -28,6 +28,12 @@ class Slow:
         self.pings += 1
         await self.go.wait()
 
+    async def asked(self) -> None:
+        """Returns once the first ping is under way."""
+        async with asyncio.timeout(20):
+            while not self.pings:
+                await asyncio.sleep(0)
+
 
 async def test_a_crowd_that_asks_costs_two_looks() -> None:
     """The question is open to everybody: it must not use up the threads of the database and the bucket."""
@@ -36,7 +42,8 @@ async def test_a_crowd_that_asks_costs_two_looks() -> None:
     first = asyncio.ensure_future(health.readiness())
     await asyncio.sleep(0)
     crowd = [asyncio.ensure_future(health.readiness()) for _ in range(100)]
-    await asyncio.sleep(0.01)
+    await slow.asked()
+    await asyncio.sleep(0.01)  # in which more would be asked
     assert slow.pings == 1
     slow.go.set()
     await asyncio.gather(first, *crowd)
@@ -47,7 +54,7 @@ async def test_who_leaves_in_the_middle_leaves_no_old_answer() -> None:
     slow = Slow()
     health = Health({"sql": slow}, UNUSED, UNUSED, UNUSED, ManualClock())
     first = asyncio.ensure_future(health.readiness())
-    await asyncio.sleep(0.01)
+    await slow.asked()
     second = asyncio.ensure_future(health.readiness())
     await asyncio.sleep(0)
     first.cancel()

@@ -14,6 +14,8 @@ from backend.src.infra.cache import Gap
 from backend.src.infra.sql import SQL
 from backend.src.services.jobs import Jobs
 
+HEARTBEAT_S = 0.05
+
 
 class NoPubSub:
     """SQLite means one process: nobody is told anything."""
@@ -43,6 +45,6 @@ async def supervisor() -> AsyncIterator[Supervisor]:
 @pytest.fixture
 async def jobs(sql: SQL, supervisor: Supervisor) -> AsyncIterator[Jobs]:
     """Not started: register handlers first."""
-    service = Jobs(sql, NoPubSub(), SystemClock(), supervisor, JobSettings(heartbeat_s=0.05, dead_after_s=0.5))
+    service = Jobs(sql, NoPubSub(), SystemClock(), supervisor, JobSettings(heartbeat_s=HEARTBEAT_S, dead_after_s=0.5))
     yield service
     await service.stop()

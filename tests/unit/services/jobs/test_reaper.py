@@ -126,8 +126,8 @@ async def test_what_waited_too_long_never_begins(sql: SQL, supervisor: Superviso
     after.register("restore", handle, begin_within_s=30)
     after.register("snapshot", handle)
     await after.start()
-    assert (await after.wait(snapshot.id, timeout_s=5)).status is JobStatus.COMPLETED
-    assert (await after.wait(restore.id, timeout_s=5)).status is JobStatus.FAILED
+    assert (await after.wait(snapshot.id, timeout_s=20)).status is JobStatus.COMPLETED
+    assert (await after.wait(restore.id, timeout_s=20)).status is JobStatus.FAILED
     await after.stop()
     assert begun == [snapshot.id]
 
@@ -154,7 +154,7 @@ async def test_a_job_given_up_by_others_is_stopped_here(jobs: Jobs, sql: SQL) ->
     jobs.register("restore", handle)
     await jobs.start()
     job = await jobs.create("restore", actor="me")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await jobs.get(job.id)).status is JobStatus.PENDING:
             await asyncio.sleep(0.005)
         await sql.write(lambda c: c.exec_driver_sql("UPDATE jobs SET status = 'failed', error = 'given up'"))

@@ -118,7 +118,7 @@ class Site:
         return await self.ended(job)
 
     async def ended(self, job: Job) -> tuple[Job, Outcomes]:
-        job = await self.jobs.wait(job.id, timeout_s=10)
+        job = await self.jobs.wait(job.id, timeout_s=30)
         return await self.restores.outcomes(job.id)
 
     @property

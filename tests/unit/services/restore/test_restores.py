@@ -17,6 +17,7 @@ from backend.src.infra.epics.frame import Flag, ValueType
 from backend.src.infra.epics.outcomes import PutResult
 from backend.src.infra.sql.tables import jobs as jobs_table
 from backend.src.services.jobs import JobStatus
+from backend.src.services.jobs.jobs import REAP
 from backend.src.services.restore import OutcomesNotFound, PlanExpired, PlanNotFound, Result, Verdict
 from backend.src.services.restore.models import JOB_TYPE, VERDICTS
 from backend.src.services.restore.restore_lock import RestoreLock
@@ -227,7 +228,7 @@ async def test_a_job_without_the_lock_writes_nothing(site: Site) -> None:
     site.machine.hold = asyncio.Event()
     running = await site.restores.restore(snapshot_id, request(), "operator")
     data = {"snapshotId": snapshot_id, "request": request().to_json(), "instance": site.restores._instance}
-    orphan = await site.jobs.wait((await site.jobs.create(JOB_TYPE, data, actor="ghost")).id, timeout_s=5)
+    orphan = await site.jobs.wait((await site.jobs.create(JOB_TYPE, data, actor="ghost")).id, timeout_s=20)
     assert orphan.status is JobStatus.FAILED
     assert running.id in str(orphan.error)
     site.machine.hold.set()
@@ -254,9 +255,10 @@ async def test_a_dead_restore_is_failed_frees_the_lock_and_is_never_repeated(sit
     snapshot_id = await saved(site)
     site.move(A=10.0)
     job = await site.jobs.create(JOB_TYPE, {"snapshotId": snapshot_id, "instance": "before"}, actor="ghost")
-    ended = await site.jobs.wait(job.id, timeout_s=5)
+    ended = await site.jobs.wait(job.id, timeout_s=20)
     assert (ended.status, site.machine.puts) == (JobStatus.FAILED, [])
     assert "restarted" in str(ended.error)
+    await site.stand.supervisor.stop(REAP)  # by itself it may come by before anybody has asked for the lock
     dead = {"status": "running", "worker": "gone", "heartbeat_at": site.stand.clock.now().astimezone(UTC)}
     await site.stand.sql.write(
         lambda db: db.execute(update(jobs_table).where(jobs_table.c.id == job.id).values(dead)) and None
@@ -296,7 +298,7 @@ async def test_without_the_safety_snapshot_nothing_is_written(site: Site, monkey
 
     monkeypatch.setattr(site.stand.bucket, "put", away)
     job = await site.restores.restore(snapshot_id, request(), "operator")
-    ended = await site.jobs.wait(job.id, timeout_s=5)
+    ended = await site.jobs.wait(job.id, timeout_s=20)
     assert (ended.status, site.machine.puts) == (JobStatus.FAILED, [])
     with pytest.raises(OutcomesNotFound):
         await site.restores.outcomes(job.id)

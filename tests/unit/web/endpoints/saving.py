@@ -42,7 +42,7 @@ class Office:
 
     async def finish(self, started: dict[str, Any]) -> Any:
         """The job once it ended."""
-        return await self.site.jobs.wait(started["jobId"], timeout_s=10)
+        return await self.site.jobs.wait(started["jobId"], timeout_s=30)
 
 
 @contextlib.asynccontextmanager

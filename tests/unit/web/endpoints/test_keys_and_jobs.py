@@ -171,7 +171,7 @@ async def test_a_job_is_seen_and_stopped(parts: Parts, operator: httpx.AsyncClie
     assert {"createdAt", "startedAt", "completedAt"} <= set(state)
     assert (state["jobData"], state["createdBy"]) == ({"pvs": [1]}, "ann")
     assert (await operator.post(f"/v1/jobs/{job.id}/abort")).status_code == 200
-    await parts.jobs.wait(job.id, timeout_s=5)
+    await parts.jobs.wait(job.id, timeout_s=20)
     state = (await operator.get(f"/v1/jobs/{job.id}")).json()
     assert (state["status"], state["message"], state["progress"]) == ("aborted", "stopped at 30 %", 30)
     assert (await operator.post(f"/v1/jobs/{job.id}/abort")).status_code == 409
