@@ -98,7 +98,7 @@ class PvAccess:
         if self._worker is not None:
             self._worker.join()
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=False)  # reads that have not begun find that nothing runs any more
         if self._context is not None:
             self._context.close()
             self._context = None
@@ -115,9 +115,11 @@ class PvAccess:
     # reading
 
     async def read(self, names: Sequence[str], timeout_s: float) -> Frame:
-        """n channels read afresh, absent or unsupported ones being rows of type NONE."""
-        if not names or self._pool is None:
-            return empty_frame(len(names))
+        """n channels read afresh, absent or unsupported ones being rows of type NONE. Raises Unavailable."""
+        if not names:
+            return empty_frame(0)
+        if not self._running or self._pool is None:
+            raise Unavailable("PVAccess does not run")
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._read, names, timeout_s)
 
     def _read(self, names: Sequence[str], timeout_s: float) -> Frame:

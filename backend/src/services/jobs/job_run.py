@@ -51,9 +51,9 @@ class JobRun:
             try:
                 end = await self._handle()
             except asyncio.CancelledError:
-                await self._record(_End(JobStatus.FAILED, error=STOPPED))
+                await self._record_in_any_case(_End(JobStatus.FAILED, error=STOPPED))
                 raise
-            await self._record(end)
+            await self._record_in_any_case(end)
 
     def cancel(self) -> None:
         """Ends a handler that does not heed its abort event."""
@@ -71,6 +71,20 @@ class JobRun:
         except Exception as error:
             log.exception("job %s (%s) crashed", self.job.id, self.job.type)
             return _End(JobStatus.FAILED, error=f"internal error ({type(error).__name__}); the server's log has more")
+
+    async def _record_in_any_case(self, end: _End) -> None:
+        """Also when the server stops meanwhile: a restore that is done must not pass for one that died.
+
+        A database that hangs holds up a stop for no longer than one that is away.
+        """
+        recording = asyncio.ensure_future(self._record(end))
+        try:
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            await asyncio.wait([recording], timeout=RECORD_ATTEMPTS * RECORD_PAUSE_S)
+            recording.cancel()
+            await asyncio.gather(recording, return_exceptions=True)
+            raise
 
     async def _record(self, end: _End) -> None:
         """Insists: the work is done, and a database that was away for a moment must hear of it."""

@@ -12,9 +12,10 @@ from p4p import Value
 from p4p.nt import NTScalar
 
 from backend.src.config.settings import EpicsSettings
+from backend.src.core.errors import Unavailable
 from backend.src.infra.epics import Protocol, Put, PvAddress
 from backend.src.infra.epics.frame import ValueType
-from backend.src.infra.epics.pva import PvAccess
+from backend.src.infra.epics.pva import READERS, PvAccess
 from backend.src.infra.epics.pva_write import PvaWrite
 
 
@@ -44,7 +45,8 @@ class Network:
         return self.subscriptions.setdefault(name, Closable())
 
     def get(self, name: str, done: Callable[[Any], None]) -> Closable:
-        done(object() if name == "ODD" else Value(NTScalar("d").type, {"value": 2.5}))
+        if name != "SILENT":
+            done(object() if name == "ODD" else Value(NTScalar("d").type, {"value": 2.5}))
         return Closable()
 
     def put(self, name: str, done: Any, **options: Any) -> Closable:
@@ -84,6 +86,21 @@ async def test_an_answer_that_nobody_understands_spoils_no_other(access: PvAcces
     frame = await access.read(["ODD", "GOOD"], 1.0)
     access.stop()
     assert (frame.value(0), frame.value(1)) == (None, 2.5)
+
+
+async def test_a_stop_tells_every_read(access: PvAccess) -> None:
+    """One that no thread had begun was cancelled, and with it whoever waited for it."""
+    access.start()
+    reads = [asyncio.ensure_future(access.read(["SILENT"], 60.0)) for _ in range(READERS + 2)]
+    while len(access._waiting) < READERS:
+        await asyncio.sleep(0.001)
+    await asyncio.to_thread(access.stop)
+    begun, waiting = reads[:READERS], reads[READERS:]
+    for read in begun:
+        assert not (await read).connected.any()
+    assert all(isinstance(error, Unavailable) for error in await asyncio.gather(*waiting, return_exceptions=True))
+    with pytest.raises(Unavailable):
+        await access.read(["GOOD"], 1.0)
 
 
 async def test_a_cancelled_write_gives_up_what_is_under_way(access: PvAccess, network: Network) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
-from backend.src.core.errors import Conflict, Invalid, TimedOut
+from backend.src.core.errors import Conflict, Invalid, TimedOut, Unavailable
 from backend.src.infra.sql import SQL
-from backend.src.services.jobs import JobAborted, JobContext, JobNotFound, Jobs, JobStatus, worker
+from backend.src.services.jobs import JobAborted, JobContext, JobNotFound, Jobs, JobStatus, job_run, worker
 from tests.unit.services.jobs.conftest import HEARTBEAT_S
 
 
@@ -169,6 +170,32 @@ async def test_stop_leaves_nothing_running(jobs: Jobs) -> None:
     ended = await jobs.get(ignores.id)
     assert (ended.status, ended.error) == (JobStatus.FAILED, "the server was stopped while the job ran")
     assert not jobs.running
+
+
+async def test_a_stop_keeps_no_job_from_recording_that_it_is_done(
+    jobs: Jobs, sql: SQL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database was away for a moment, and the server stopped: a restore that was done passed for one that died."""
+    refused, write = 0, job_run.JobRun._write
+
+    async def away_at_first(self: job_run.JobRun, *end: Any) -> None:
+        nonlocal refused
+        refused += 1
+        if refused <= 2:
+            raise Unavailable("the database is away")
+        await write(self, *end)
+
+    monkeypatch.setattr(job_run.JobRun, "_write", away_at_first)
+    monkeypatch.setattr(job_run, "RECORD_PAUSE_S", 1.5 * worker.ABORT_GRACE_S)
+    jobs.register("echo", echo)
+    await jobs.start()
+    job = await jobs.create("echo", {"result": "all of it"}, actor="me")
+    async with asyncio.timeout(20):
+        while not refused:
+            await asyncio.sleep(0.005)
+    await jobs.stop()
+    ended = await jobs.get(job.id)
+    assert (ended.status, ended.result_id) == (JobStatus.COMPLETED, "all of it")
 
 
 async def test_waiting_ends_in_time_and_the_job_goes_on(jobs: Jobs) -> None:
