@@ -12,6 +12,7 @@ from backend.src.config.settings import CacheSettings, SqlSettings
 from backend.src.infra.cache import Redis
 from backend.src.infra.sql import SQL, migrate
 from tests.contracts.shared_database import shared_database, shared_sql
+from tests.migrated import migrated
 
 __all__ = ["shared_database", "shared_sql"]
 
@@ -42,9 +43,10 @@ async def cache(cache_settings: CacheSettings) -> AsyncIterator[Redis]:
 @pytest.fixture(params=["sqlite", "mariadb"])
 async def sql_settings(request: pytest.FixtureRequest, tmp_path: Path) -> SqlSettings:
     """An SQLite file, a database of MariaDB; migrated, with nothing in it."""
-    settings = SqlSettings(threads=4)
-    if request.param == "mariadb":
-        settings = request.getfixturevalue("mariadb").database()
+    if request.param == "sqlite":
+        await migrated(tmp_path)
+        return SqlSettings(threads=4)
+    settings: SqlSettings = request.getfixturevalue("mariadb").database()
     await migrate(settings, tmp_path)
     return settings
 

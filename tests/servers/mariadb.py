@@ -1,4 +1,7 @@
-"""A real MariaDB on loopback: its data in a temporary folder, gone afterwards."""
+"""A real MariaDB on loopback: its data in a temporary folder, gone afterwards.
+
+In memory where there is room: a schema is migrated there in 0.15 s, on a disk in a second.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from tests.servers.ports import free_port
 USER = "larder"
 PASSWORD = "larder-test-password"
 START_TIMEOUT_S = 60.0
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 2**32  # for several servers; a container has 64 MB unless told otherwise
 
 _INIT = f"""\
 CREATE USER IF NOT EXISTS '{USER}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';
@@ -136,7 +140,7 @@ class MariaDb:
 @contextlib.contextmanager
 def running_mariadb() -> Iterator[MariaDb]:
     """A started server; about two seconds."""
-    folder = Path(tempfile.mkdtemp(prefix="larder-mariadb-"))
+    folder = Path(tempfile.mkdtemp(prefix="larder-mariadb-", dir=_in_memory()))
     server = MariaDb(folder)
     try:
         server.install()
@@ -152,6 +156,12 @@ def mariadb() -> Iterator[MariaDb]:
     """One server for all tests; each takes a `database()` of its own."""
     with running_mariadb() as server:
         yield server
+
+
+def _in_memory() -> Path | None:
+    """None for where other temporary files lie."""
+    roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    return MEMORY if roomy else None
 
 
 def _as_whom() -> list[str]:

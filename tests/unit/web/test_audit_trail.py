@@ -20,6 +20,7 @@ from backend.src.web.app import build_app
 from backend.src.web.endpoints.audit import AuditEndpoint
 from backend.src.web.path_manager import PathManager
 from backend.src.web.routes import SOCKET, Route
+from tests.migrated import migrated
 from tests.unit.web.conftest import SETTINGS, KnownKeys, client_of
 from tests.unit.web.sample import Kept, Sample
 
@@ -69,7 +70,7 @@ class Stand:
 
 @pytest.fixture
 async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
-    sql = SQL.build(SqlSettings(), tmp_path)
+    sql = SQL.build(SqlSettings(), await migrated(tmp_path))
     await sql.start()
     yield Stand(sql)
     await sql.stop()

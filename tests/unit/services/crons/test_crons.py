@@ -20,6 +20,7 @@ from backend.src.services.crons import BackgroundTasks, Cron, CronNotFound, Cron
 from backend.src.services.crons.cron import Ended
 from backend.src.services.jobs.worker_identity import WorkerIdentity
 from tests.manual_clock import START, ManualClock
+from tests.migrated import migrated
 
 DEAD = WorkerIdentity("elsewhere", "1", 42, "a")
 
@@ -77,7 +78,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
-    sql = SQL.build(SqlSettings(), tmp_path)
+    sql = SQL.build(SqlSettings(), await migrated(tmp_path))
     await sql.start()
     bench = Bench(sql)
     await bench.look()

@@ -13,6 +13,7 @@ from backend.src.core.supervisor import Supervisor
 from backend.src.infra.cache import Gap
 from backend.src.infra.sql import SQL
 from backend.src.services.jobs import Jobs
+from tests.migrated import migrated
 
 HEARTBEAT_S = 0.05
 
@@ -29,7 +30,7 @@ class NoPubSub:
 
 @pytest.fixture
 async def sql(tmp_path: Path) -> AsyncIterator[SQL]:
-    database = SQL.build(SqlSettings(), tmp_path)
+    database = SQL.build(SqlSettings(), await migrated(tmp_path))
     await database.start()
     yield database
     await database.stop()

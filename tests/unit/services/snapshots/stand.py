@@ -23,6 +23,7 @@ from backend.src.services.catalog import Inventory, Selection
 from backend.src.services.live.table import CONNECT_S, LiveTable
 from backend.src.services.snapshots import SnapshotDraft, SnapshotOptions, SnapshotRequest, Snapshots
 from tests.manual_clock import ManualClock
+from tests.migrated import migrated
 from tests.unit.services.catalogue import FixedCatalog, inventory_of
 from tests.unit.services.snapshots.captures import NEVER, Channel, fill, frame_of
 
@@ -77,7 +78,7 @@ class Stand:
 async def stand_of(folder: Path, inventory: Inventory, machine: Any = None) -> AsyncIterator[Stand]:
     """Everything started, the monitor alive, the channels known to SQL."""
     clock, supervisor, machine = ManualClock(), Supervisor(), machine or Machine()
-    sql = SQL.build(SqlSettings(), folder, None)
+    sql = SQL.build(SqlSettings(), await migrated(folder), None)
     bucket = Bucket.build(BucketSettings(), folder)
     catalog, live = FixedCatalog(inventory), LiveTable(clock, stale_after_s=3.0)
     snapshots = Snapshots(sql, bucket, catalog, live, machine, clock, SnapshotOptions(machine="test"))

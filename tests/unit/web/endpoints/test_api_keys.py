@@ -18,6 +18,7 @@ from backend.src.services.accounts import ApiKeys
 from backend.src.services.audit import Audit
 from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
 from backend.src.web.endpoints.audit import AuditEndpoint
+from tests.migrated import migrated
 from tests.unit.web.conftest import client_of, make_app
 
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
@@ -26,7 +27,7 @@ LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """Someone with every scope, whose key is not one of those here."""
-    sql = SQL.build(SqlSettings(), tmp_path)
+    sql = SQL.build(SqlSettings(), await migrated(tmp_path))
     await sql.start()
     audit = Audit(sql, SystemClock())
     endpoints = ApiKeysEndpoint(ApiKeys(sql, SystemClock(), Supervisor())), AuditEndpoint(audit)

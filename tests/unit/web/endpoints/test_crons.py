@@ -20,6 +20,7 @@ from backend.src.services.retention import Retention
 from backend.src.web.endpoints.crons import CronsEndpoint
 from backend.src.web.endpoints.retention import RetentionEndpoint
 from tests.manual_clock import START, ManualClock
+from tests.migrated import migrated
 from tests.unit.web.conftest import client_of, make_app
 
 NOBODY: Any = None
@@ -32,7 +33,7 @@ async def nothing() -> str:
 
 @pytest.fixture
 async def sql(tmp_path: Path) -> AsyncIterator[SQL]:
-    database = SQL.build(SqlSettings(), tmp_path)
+    database = SQL.build(SqlSettings(), await migrated(tmp_path))
     await database.start()
     yield database
     await database.stop()

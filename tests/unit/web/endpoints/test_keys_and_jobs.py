@@ -31,6 +31,7 @@ from backend.src.web.endpoints.api_keys import ApiKeysEndpoint
 from backend.src.web.endpoints.jobs import JobsEndpoint
 from backend.src.web.path_manager import PathManager
 from tests.manual_clock import ManualClock
+from tests.migrated import migrated
 from tests.unit.web.conftest import SETTINGS, client_of
 
 SECRET = Secret("s" * 32)
@@ -63,7 +64,7 @@ class Parts:
 
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
-    sql = SQL.build(SqlSettings(), tmp_path)
+    sql = SQL.build(SqlSettings(), await migrated(tmp_path))
     await sql.start()
     parts = Parts(sql)
     yield parts

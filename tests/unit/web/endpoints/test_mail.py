@@ -17,6 +17,7 @@ from backend.src.infra.sql import SQL
 from backend.src.services.mailing import Outbox, outbox_rows
 from backend.src.web.endpoints.mail import MailEndpoint
 from tests.manual_clock import ManualClock
+from tests.migrated import migrated
 from tests.unit.web.conftest import EVERYTHING, client_of, make_app
 
 SETTINGS = MailSettings(host="127.0.0.1", address="larder@example.org")
@@ -50,7 +51,7 @@ class Office:
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    sql = SQL.build(SqlSettings(), tmp_path)
+    sql = SQL.build(SqlSettings(), await migrated(tmp_path))
     await sql.start()
     office = Office(sql)
     await office.fill()

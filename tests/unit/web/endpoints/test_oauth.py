@@ -34,6 +34,7 @@ from backend.src.web.path_manager import PathManager
 from tests.contracts.logins import Logins
 from tests.contracts.people import OTHER_PASSWORD, PASSWORD
 from tests.manual_clock import ManualClock
+from tests.migrated import migrated
 from tests.unit.web.conftest import SETTINGS
 
 URL = "https://larder.lab.example"
@@ -98,7 +99,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def site(database: Path) -> AsyncIterator[Site]:
-    sql = SQL.build(SqlSettings(), database)
+    sql = SQL.build(SqlSettings(), await migrated(database))
     await sql.start()
     await sql.write(
         lambda c: [

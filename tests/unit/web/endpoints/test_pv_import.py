@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.migrated import migrated
 from tests.unit.web.endpoints.catalog_client import CatalogClient, catalog_client
 
 LIST = "Setpoint,Readback,Area\nA,A:RB,north\nB,,\nb ad,,\n"
@@ -16,7 +17,7 @@ AS_CSV = {"Content-Type": "text/csv"}
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[CatalogClient]:
-    async with catalog_client(tmp_path) as made:
+    async with catalog_client(await migrated(tmp_path)) as made:
         yield made
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.migrated import migrated
 from tests.unit.web.endpoints.catalog_client import CatalogClient, catalog_client
 
 FIELDS = {
@@ -21,7 +22,7 @@ FIELDS = {
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[CatalogClient]:
-    async with catalog_client(tmp_path) as made:
+    async with catalog_client(await migrated(tmp_path)) as made:
         yield made
 
 

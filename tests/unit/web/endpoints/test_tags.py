@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.migrated import migrated
 from tests.unit.web.endpoints.catalog_client import CatalogClient, catalog_client
 
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[CatalogClient]:
-    async with catalog_client(tmp_path) as made:
+    async with catalog_client(await migrated(tmp_path)) as made:
         yield made
 
 

@@ -13,6 +13,7 @@ from backend.src.web.endpoints.profile import ProfileEndpoint
 from backend.src.web.endpoints.users import UsersEndpoint
 from backend.src.web.user_models import Farewell
 from tests.manual_clock import ManualClock
+from tests.migrated import migrated
 
 ANN = Principal(PrincipalKind.USER, "7", "ann", frozenset(Scope))
 
@@ -28,7 +29,7 @@ class LastAct:
 
 
 async def test_a_deletion_that_happened_is_answered_so(tmp_path: Path) -> None:
-    sql: SQL = SQL.build(SqlSettings(), tmp_path)
+    sql: SQL = SQL.build(SqlSettings(), await migrated(tmp_path))
     keys, none = ApiKeys(sql, ManualClock(), Supervisor()), None
     act: Any = LastAct(sql)
     users, profile = UsersEndpoint(act, none, none, keys), ProfileEndpoint(none, act, keys)  # type: ignore[arg-type]
