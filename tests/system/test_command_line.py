@@ -99,27 +99,24 @@ def test_a_key_is_shown_once_opens_the_door_and_closes_it(folder: Path, running:
     assert refused.stderr.startswith("error: ")
 
 
-@pytest.mark.parametrize(
-    ("words", "code", "message"),
-    [
-        (("import", "nowhere.csv"), 2, "nowhere.csv"),
-        (("snapshot", "show", "0123456789abcdef"), 1, "0123456789abcdef"),
-        (("key", "create", "x", "--scopes", "fly"), 2, "scopes"),
-        (("snapshot", "list", "--url", "http://127.0.0.1:1", "--key", "x"), 4, "127.0.0.1:1"),
-        (("snapshot", "list", "--url", "http://127.0.0.1:1"), 5, "LARDER_API_KEY"),
-        (("serve", "--config", "nowhere.toml"), 3, "nowhere.toml"),
-    ],
+ERRORS = (
+    ("import nowhere.csv", 2, "nowhere.csv"),
+    ("snapshot show 0123456789abcdef", 1, "0123456789abcdef"),
+    ("key create x --scopes fly", 2, "scopes"),
+    ("snapshot list --url http://127.0.0.1:1 --key x", 4, "127.0.0.1:1"),
+    ("snapshot list --url http://127.0.0.1:1", 5, "LARDER_API_KEY"),
+    ("serve --config nowhere.toml", 3, "nowhere.toml"),
 )
-def test_errors_are_one_line_with_a_code(
-    folder: Path, running: Larder, words: tuple[str, ...], code: int, message: str
-) -> None:
-    done = larder(folder, *words, expect=code)
-    assert done.stderr.startswith("error: ") and message in done.stderr
 
 
-def test_errors_are_json_when_json_was_asked_for(folder: Path, running: Larder) -> None:
-    done = larder(folder, "snapshot", "show", "0123456789abcdef", "--json", expect=1)
-    assert "0123456789abcdef" in json.loads(done.stderr)["error"]
+def test_errors_are_one_line_with_a_code(folder: Path, running: Larder, subtests: pytest.Subtests) -> None:
+    for words, code, message in ERRORS:
+        with subtests.test(words):
+            done = larder(folder, *words.split(), expect=code)
+            assert done.stderr.startswith("error: ") and message in done.stderr
+    with subtests.test("JSON where JSON was asked for"):
+        done = larder(folder, "snapshot", "show", "0123456789abcdef", "--json", expect=1)
+        assert "0123456789abcdef" in json.loads(done.stderr)["error"]
 
 
 def test_an_unknown_command_lists_the_known_ones(folder: Path) -> None:
