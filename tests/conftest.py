@@ -32,6 +32,7 @@ class ByPlace(LoadScopeScheduling):  # type: ignore[misc]
     """How `make test` shares the tests between two processes: most of their time is spent waiting for servers.
 
     A file stays together, because its tests share servers; a folder of tests/system does, because its files do.
+    In the order of their names: the slow ones first, and many short ones for whoever is done with those.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -41,7 +42,8 @@ class ByPlace(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
-    """The largest begin first."""
+    # by default those that hold most tests come first, and the slowest last
+    config.option.loadscopereorder = False
     return ByPlace(config, log)
 
 
