@@ -77,6 +77,7 @@ class JobRun:
 
         A database that hangs holds up a stop for no longer than one that is away.
         """
+        self.ending = True
         recording = asyncio.ensure_future(self._record(end))
         try:
             await asyncio.shield(recording)
@@ -88,7 +89,6 @@ class JobRun:
 
     async def _record(self, end: _End) -> None:
         """Insists: the work is done, and a database that was away for a moment must hear of it."""
-        self.ending = True
         for attempt in range(RECORD_ATTEMPTS):
             try:
                 await self._write(end)
